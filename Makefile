@@ -1,0 +1,85 @@
+# One command each, from a bare machine with make and Python >= 3.11. uv is used when it is there.
+#
+#   make demo         fine-tune a small real model under supervision, crash it half-way, watch it go on
+#   make test         the whole suite
+#   make check        static checks: ruff, mypy, pyright, import-linter, deptry, codespell, interrogate
+#   make install      the `tinkex` command in $(VENV)/bin
+#   make conformance  the tally of OTP and tinkex scenarios
+#   make deep         the property tests with many more examples
+#   make parity       the engine against torch and transformers
+#
+# PYTHON picks the interpreter: make test PYTHON=python3.13
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+UV     := $(shell command -v uv 2>/dev/null)
+TESTS  ?= tests
+PYTEST_ARGS ?=
+
+ifdef UV
+MAKE_VENV = uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+INSTALL   = VIRTUAL_ENV=$(VENV) uv pip install --quiet
+else
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+INSTALL   = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+
+.PHONY: demo test check format install conformance deep parity clean
+
+demo: $(VENV)/.demo
+	$(BIN)/tinkex demo $(DEMO_ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+check: $(VENV)/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry supervisors tinkex_actors
+	$(BIN)/codespell supervisors tinkex_actors tests benchmarks docs README.md CHANGELOG.md
+	$(BIN)/interrogate --quiet supervisors tinkex_actors
+
+format: $(VENV)/.check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.demo
+
+conformance: $(VENV)/.test
+	$(BIN)/python -m tests.conformance
+
+deep: $(VENV)/.test
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+parity: $(VENV)/.parity
+	$(BIN)/python -m pytest -m parity tests/tinkex_actors/local $(PYTEST_ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(MAKE_VENV)
+
+# One stamp for each set of extras: installing again is cheap and happens when pyproject.toml changes.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.check: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[check]'
+	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+# The CPU build of torch first, so that no CUDA build is pulled in; pip, since it may come from a local wheel folder.
+$(VENV)/.parity: pyproject.toml $(VENV)/.test
+	$(BIN)/python -m ensurepip --upgrade >/dev/null
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[parity]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Tools for testing supervised programs: virtual time, event logs, fault injection."""

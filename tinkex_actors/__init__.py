@@ -1,0 +1,1 @@
+"""The Tinker client as a supervised tree, and everything around it."""

@@ -1,0 +1,1 @@
+"""The actors of a Tinker session: state and time."""

@@ -1,0 +1,1 @@
+"""What users hold: refs with the names of the domain, and no state."""

@@ -1,0 +1,1 @@
+"""Batching, combining and losses: arithmetic without a clock or a network."""

@@ -1,0 +1,1 @@
+"""The embedded server: the protocol, and an engine in numpy."""

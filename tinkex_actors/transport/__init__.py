@@ -1,0 +1,1 @@
+"""HTTP: one seam, and small layers around it."""

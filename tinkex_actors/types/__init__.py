@@ -1,0 +1,1 @@
+"""The nouns: what travels over the wire, as frozen values."""

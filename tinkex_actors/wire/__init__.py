@@ -1,0 +1,1 @@
+"""Bytes to types and back, in both encodings. No I/O."""
