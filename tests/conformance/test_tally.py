@@ -1,0 +1,55 @@
+import pytest
+
+from tests.conformance.tally import Account, ConformanceError, describe, read_verdicts, take_account
+
+PAGE = """
+| id | verdict | why |
+|---|---|---|
+| SU-36 | n/a | there are no callback modules |
+| SU-72 | differs (D-1) | giving up is a crash |
+| SU-73 is discussed elsewhere | | |
+"""
+
+
+def test_verdicts_are_read_from_the_table_rows_that_give_one() -> None:
+    """Prose and other tables of the page must not be mistaken for verdicts."""
+    assert read_verdicts(PAGE) == {"SU-36": "n/a", "SU-72": "differs"}
+
+
+def test_every_id_lands_in_exactly_one_set() -> None:
+    """The sum of the four sets is the catalogue."""
+    account = take_account(["SU-1", "SU-36", "SU-72", "SU-9"], passed={"SU-1", "SU-72"}, verdicts=read_verdicts(PAGE))
+
+    assert account == Account(frozenset({"SU-1"}), frozenset({"SU-72"}), frozenset({"SU-36"}), frozenset({"SU-9"}))
+    assert account.accounted == 3
+
+
+@pytest.mark.parametrize(
+    ("passed", "complaint"),
+    [
+        ({"SU-72", "SU-404"}, "tests name scenarios that the list does not have: SU-404"),
+        ({"SU-72", "SU-36"}, "called not applicable, yet a test keeps them: SU-36"),
+        (set[str](), "no passing test shows how: SU-72"),
+    ],
+)
+def test_contradictions_are_refused_by_name(passed: set[str], complaint: str) -> None:
+    """A tally that glosses over a contradiction would count what is not there."""
+    with pytest.raises(ConformanceError, match=complaint):
+        take_account(["SU-36", "SU-72"], passed=passed, verdicts=read_verdicts(PAGE))
+
+
+def test_a_scenario_has_one_verdict() -> None:
+    """Two rows for one id would let the later one win unseen."""
+    with pytest.raises(ConformanceError, match="SU-36 has two verdicts"):
+        read_verdicts(PAGE + "| SU-36 | differs | no |")
+
+
+def test_the_last_line_is_the_sum() -> None:
+    """Other tools read that line."""
+    ids = ["EX-01", "SU-01", "SU-02", "SU-36"]
+    account = take_account(ids, passed={"EX-01", "SU-01"}, verdicts={"SU-36": "n/a"})
+
+    text = describe("otp", ids, account).splitlines()
+
+    assert text[-1] == "otp: 3 accounted (2 covered, 0 differing, 1 not applicable), 1 missing"
+    assert text[2].split() == ["SU", "3", "1", "0", "1", "1"]
