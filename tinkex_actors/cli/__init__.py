@@ -1,6 +1,8 @@
-"""Words on a terminal."""
+"""Words on a terminal: the ``tinkex`` command.
 
+Each command is a module of this package, imported when it is asked for, so that ``tinkex --version`` stays quick.
+"""
 
-def main() -> None:
-    """Run the ``tinkex`` command."""
-    raise SystemExit(2)
+from tinkex_actors.cli._main import main as main
+
+__all__ = ["main"]

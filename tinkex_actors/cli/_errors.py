@@ -1,0 +1,41 @@
+"""From an exception to the one sentence a person needs."""
+
+from typing import TypeGuard
+
+OPTIONAL = {
+    "matplotlib": "demo",
+    "starlette": "local",
+    "hypercorn": "local",
+    "safetensors": "local",
+    "zstandard": "local",
+}
+"""Packages that an extra brings, and its name."""
+
+
+def describe_failure(error: BaseException) -> str:
+    """Say what went wrong, without a traceback.
+
+    A group is told by its first ordinary member, since a person mends one fault at a time.
+    """
+    cause = _first_leaf(error)
+    if isinstance(cause, ModuleNotFoundError) and cause.name in OPTIONAL:
+        return f"this command needs {cause.name}; install tinkex-actors[{OPTIONAL[cause.name]}]"
+    text = str(cause).strip()
+    if not text:
+        return type(cause).__name__
+    return text if _speaks_for_itself(cause) else f"{type(cause).__name__}: {text}"
+
+
+def _first_leaf(error: BaseException) -> BaseException:
+    while _is_group(error):
+        error = error.exceptions[0]
+    return error
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
+
+
+def _speaks_for_itself(error: BaseException) -> bool:
+    """Our own errors are written as sentences; a foreign one needs its name to be understood."""
+    return type(error).__module__.split(".")[0] in {"tinkex_actors", "supervisors"}
