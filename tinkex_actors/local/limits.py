@@ -1,0 +1,46 @@
+"""How much the server lets one client ask for. Every number is an option of `open_server`.
+
+A limit that is met answers with a 4xx that names it; none is silent.
+"""
+
+from attrs import field, frozen, validators
+
+
+def _positive(default: float) -> float:
+    """Declare a field that must be above zero."""
+    checked: float = field(default=default, validator=validators.gt(0))
+    return checked
+
+
+def _count(default: int) -> int:
+    """Declare a field that must be a whole number above zero."""
+    checked: int = field(default=default, validator=[validators.instance_of(int), validators.gt(0)])
+    return checked
+
+
+@frozen(kw_only=True)
+class Limits:
+    """Sizes in bytes, times in seconds, and counts."""
+
+    max_body_bytes: int = _count(64 * 1024 * 1024)
+    """The longest request body, as it travels."""
+    max_decompressed_bytes: int = _count(256 * 1024 * 1024)
+    """The longest request body after decompression."""
+    max_rank: int = _count(128)
+    """The highest LoRA rank."""
+    max_models: int = _count(64)
+    """Models in training at once, over all sessions."""
+    max_held_requests: int = _count(10_000)
+    """Requests of one model that may wait for their turn."""
+    max_samples: int = _count(128)
+    """Sequences that one request may ask for."""
+    max_pending_samples: int = _count(4_000)
+    """Sample requests that may wait, over all sessions; one more is answered 429."""
+    kept_results_bytes: int = _count(256 * 1024 * 1024)
+    """Results already fetched that are kept for another fetch; the oldest go first."""
+    long_poll: float = _positive(25.0)
+    """How long a retrieval waits before it answers "try again". Clients give up at 45 s."""
+    gap_timeout: float = _positive(120.0)
+    """How long a request waits for a lower sequence number that has not come."""
+    session_timeout: float = _positive(300.0)
+    """How long a session lives without a heartbeat."""
