@@ -1,0 +1,1 @@
+"""How the tiny base model that ships in the package was made: data, tokenizer, training, export."""
