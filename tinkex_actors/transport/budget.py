@@ -1,0 +1,82 @@
+"""Budgets: how many requests of a lane, and how many estimated bytes, may be on their way at once.
+
+A budget is held only while a request is being sent: neither the delay before another attempt nor the wait for a result
+occupies it. The byte budget is soft, as the service's own is: a request waits while the balance is negative and may then
+take it far below zero, so that one request larger than the whole budget still passes, alone.
+"""
+
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import trio
+
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+
+
+class ByteBudget:
+    """A soft semaphore of bytes; first come, first served.
+
+    Cancelling while waiting gives the place in the line up; whatever was taken comes back at the end of the block.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        self._size = size_bytes
+        self._balance = size_bytes
+        self._line: OrderedDict[trio.Event, None] = OrderedDict()
+
+    @property
+    def in_use_bytes(self) -> int:
+        """What is taken at the moment; more than the size if the last one in was large."""
+        return self._size - self._balance
+
+    @asynccontextmanager
+    async def hold(self, size_bytes: int) -> AsyncGenerator[None, None]:
+        """Hold *size_bytes* for the block; wait first while the balance is negative or others wait."""
+        if self._balance < 0 or self._line:
+            await self._queue()
+        self._balance -= size_bytes
+        self._wake_next()
+        try:
+            yield
+        finally:
+            self._balance += size_bytes
+            self._wake_next()
+
+    async def _queue(self) -> None:
+        turn = trio.Event()
+        self._line[turn] = None
+        try:
+            await turn.wait()
+        except trio.Cancelled:
+            self._line.pop(turn, None)
+            self._wake_next()
+            raise
+        del self._line[turn]
+
+    def _wake_next(self) -> None:
+        """Wake the first in line. It leaves the line itself, so that nobody overtakes it in between."""
+        if self._balance >= 0 and self._line:
+            next(iter(self._line)).set()
+
+
+class Budgeted:
+    """Keeps each lane within its count and its bytes."""
+
+    def __init__(self, below: Transport, *, counts: Mapping[Lane, int], sizes: Mapping[Lane, int]) -> None:
+        """Wrap *below*; lanes without a figure are unlimited."""
+        self._below = below
+        self._counts = {lane: trio.CapacityLimiter(count) for lane, count in counts.items()}
+        self._budgets = {lane: ByteBudget(size) for lane, size in sizes.items()}
+
+    async def send(self, route: Route, body: Body, /) -> Answer:
+        """Wait for room in the route's lane, then send."""
+        limiter, budget = self._counts.get(route.lane), self._budgets.get(route.lane)
+        if limiter is None and budget is None:
+            return await self._below.send(route, body)
+        async with AsyncExitStack() as held:
+            if limiter is not None:
+                await held.enter_async_context(limiter)
+            if budget is not None:
+                await held.enter_async_context(budget.hold(body.weight_bytes))
+            return await self._below.send(route, body)

@@ -1,0 +1,44 @@
+"""An answer that says no becomes the exception whose class tells the reaction."""
+
+from tinkex_actors.transport.seam import Answer, Route
+from tinkex_actors.types.errors import APIStatusError, status_error_class
+from tinkex_actors.types.ids import RequestId
+
+_LONGEST_DETAIL = 500
+_NEXT_STEPS = {
+    401: "check the API key",
+    402: "check the account's billing",
+    403: "the key may not do this",
+    413: "send less at once",
+}
+
+
+def status_error(route: Route, answer: Answer, *, request_id: RequestId | None = None) -> APIStatusError:
+    """Make the exception for an answer that is no success; it carries the status, headers and body.
+
+    The message repeats what the server said and nothing of the request: a request may hold a secret.
+    """
+    body = answer.json()
+    step = _NEXT_STEPS.get(answer.status)
+    message = f"{route.name} was answered with {answer.status}: {_detail(body)}" + (f"; {step}" if step else "")
+    return status_error_class(answer.status)(
+        message,
+        status_code=answer.status,
+        headers=answer.headers,
+        operation=route.name,
+        request_id=request_id,
+        attempts=answer.attempts,
+        body=body,
+    )
+
+
+def _detail(body: object) -> str:
+    """Find the sentence in a body: FastAPI's ``detail``, a bare ``error`` or ``message``, else all of it, shortened."""
+    match body:
+        case None:
+            text = "no explanation"
+        case {"detail": str(text)} | {"error": str(text)} | {"message": str(text)}:
+            pass
+        case _:
+            text = str(body)
+    return text if len(text) <= _LONGEST_DETAIL else text[:_LONGEST_DETAIL] + "…"

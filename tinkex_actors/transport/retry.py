@@ -1,0 +1,63 @@
+"""The layer that sends again: it obeys :func:`~tinkex_actors.transport.policy.decide_retry` and owns nothing else.
+
+Every attempt carries the same idempotency key and the number of attempts before it.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import trio
+from attrs import evolve
+
+from tinkex_actors.settings import Figures
+from tinkex_actors.transport.policy import Again, Enough, Tries, decide_retry
+from tinkex_actors.transport.seam import Answer, Body, Route, Transport
+from tinkex_actors.types.errors import APIConnectionError
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Retrying:
+    """Sends again what failed in a way that may pass."""
+
+    def __init__(
+        self, below: Transport, figures: Figures, *, chance: Callable[[], float], now: Callable[[], datetime] = _utc_now
+    ) -> None:
+        """Wrap *below*; *chance* gives numbers in ``[0, 1)`` for the jitter, *now* reads dates in ``Retry-After``."""
+        self._below = below
+        self._figures = figures
+        self._chance = chance
+        self._now = now
+
+    async def send(self, route: Route, body: Body, /) -> Answer:
+        """Send until an answer is final or the route's persistence is used up; then hand over what came last."""
+        began = trio.current_time()
+        made = 0
+        while True:
+            outcome = await self._attempt(route, evolve(body, attempt=made))
+            made += 1
+            tries = Tries(made=made, elapsed=trio.current_time() - began)
+            match self._decide(route, outcome, tries):
+                case Again(delay):
+                    await trio.sleep(delay)
+                case Enough():
+                    return _final(outcome, made)
+
+    async def _attempt(self, route: Route, body: Body) -> Answer | APIConnectionError:
+        try:
+            return await self._below.send(route, body)
+        except APIConnectionError as lost:
+            return lost
+
+    def _decide(self, route: Route, outcome: Answer | APIConnectionError, tries: Tries) -> Again | Enough:
+        answer = outcome if isinstance(outcome, Answer) else None
+        return decide_retry(answer, route.persistence, tries, self._figures, now=self._now(), chance=self._chance())
+
+
+def _final(outcome: Answer | APIConnectionError, made: int) -> Answer:
+    if isinstance(outcome, Answer):
+        return evolve(outcome, attempts=made)
+    outcome.attempts = made
+    raise outcome

@@ -1,0 +1,124 @@
+"""The seam: ``Transport.send(route, body) -> answer``, and the nouns on both sides of it.
+
+A transport carries bytes. It raises :class:`~tinkex_actors.types.errors.APIConnectionError` when no answer came, and hands
+over every answer that did, whatever its status: what a status means depends on who asked. Layers are transports around a
+transport, each with one concern and none knowing its neighbours; :func:`~tinkex_actors.transport.stack.open_transport`
+puts them in order.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Literal, Protocol
+
+import orjson
+from attrs import field, frozen
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+TimeoutFigure = Literal["request_timeout", "retrieve_timeout", "control_timeout", "telemetry_timeout"]
+
+JSON = "application/json"
+PROTOBUF = "application/x-protobuf"
+
+_FIRST_ERROR_STATUS = 400
+_FIRST_SUCCESS_STATUS = 200
+_FIRST_REDIRECT_STATUS = 300
+
+
+class Lane(Enum):
+    """Traffic that shares limits. One lane never waits for another."""
+
+    CONTROL = "control"
+    SUBMIT = "submit"
+    SAMPLE = "sample"
+    RETRIEVE = "retrieve"
+    TELEMETRY = "telemetry"
+
+
+class Persistence(Enum):
+    """How hard a request is tried before its failure is the caller's business."""
+
+    ONCE = "once"
+    """Never sent again here: the caller has a loop of its own."""
+    RETRIES = "retries"
+    """Sent again ``max_retries`` times."""
+    PATIENCE = "patience"
+    """Sent again ``max_retries`` times, and beyond that until ``retry_patience`` has passed."""
+
+
+@frozen(kw_only=True)
+class Route:
+    """What the layers know of an endpoint."""
+
+    name: str
+    """The protocol's name of the operation; it appears in errors and logs."""
+    path: str
+    """Below the base URL, beginning with a slash; ``{names}`` are filled from ``Body.path_values``."""
+    method: Method = "POST"
+    lane: Lane = Lane.CONTROL
+    persistence: Persistence = Persistence.RETRIES
+    timeout: TimeoutFigure = "request_timeout"
+    content_type: str = JSON
+    accept: str = JSON
+
+
+@frozen(kw_only=True)
+class Body:
+    """One request's content and what belongs to this request alone."""
+
+    content: bytes = b""
+    weight_bytes: int = 0
+    """The estimate that budgets count; not the length of ``content``."""
+    idempotency_key: str = ""
+    """The same for every attempt at one logical request, also after a crash."""
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+    path_values: Mapping[str, str] = field(factory=dict[str, str])
+    attempt: int = 0
+    """How often this request was sent before."""
+
+
+@frozen(kw_only=True)
+class Answer:
+    """What the server said, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+    """Names in lower case."""
+    content: bytes = b""
+    attempts: int = 1
+    """How many requests it took."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of the 2xx."""
+        return _FIRST_SUCCESS_STATUS <= self.status < _FIRST_REDIRECT_STATUS
+
+    @property
+    def is_protobuf(self) -> bool:
+        """Whether the content says it is protobuf."""
+        return PROTOBUF in self.headers.get("content-type", "")
+
+    def json(self) -> object:
+        """Parse the content; text that is not JSON comes back as text, and nothing as ``None``."""
+        if not self.content:
+            return None
+        try:
+            # orjson declares Any; callers look at the shape before they use it.
+            parsed: object = orjson.loads(self.content)
+        except orjson.JSONDecodeError:
+            return self.content.decode("utf-8", errors="replace")
+        return parsed
+
+
+class Transport(Protocol):
+    """Carries requests to one server."""
+
+    async def send(self, route: Route, body: Body, /) -> Answer:
+        """Send *body* to *route* and wait for its answer.
+
+        Cancelling gives the request up; the server may have received it or not.
+
+        Raises:
+            APITimeoutError: No answer in time.
+            APIConnectionError: No answer.
+        """
+        ...
