@@ -1,0 +1,32 @@
+"""A small language-model engine in numpy: load, adapt, train, sample.
+
+It reads Hugging Face model directories (Qwen3 and Llama architectures), trains low-rank adapters with hand-written
+gradients, and samples. It knows nothing of HTTP, of actors or of the Tinker protocol's messages; whoever serves it
+converts to :class:`Example` and from :class:`LossResult` and keeps calls to one model in order.
+"""
+
+from tinkex_actors.local.engine.base_model import BaseModel, load_base_model
+from tinkex_actors.local.engine.config import ModelConfig
+from tinkex_actors.local.engine.errors import EngineError, EngineInputError, ModelLoadError
+from tinkex_actors.local.engine.examples import Example
+from tinkex_actors.local.engine.lora import Adapter, LoraSpec
+from tinkex_actors.local.engine.losses import LOSSES
+from tinkex_actors.local.engine.optimizer import AdamSettings
+from tinkex_actors.local.engine.training import ExampleResult, LossResult, TrainableModel
+
+__all__ = [
+    "LOSSES",
+    "AdamSettings",
+    "Adapter",
+    "BaseModel",
+    "EngineError",
+    "EngineInputError",
+    "Example",
+    "ExampleResult",
+    "LoraSpec",
+    "LossResult",
+    "ModelConfig",
+    "ModelLoadError",
+    "TrainableModel",
+    "load_base_model",
+]
