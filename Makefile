@@ -6,6 +6,7 @@
 #   make install      the `tinkex` command in $(VENV)/bin
 #   make conformance  the tally of OTP and tinkex scenarios
 #   make deep         the property tests with many more examples
+#   make docs         the documentation, into docs/_build; dead references are errors
 #   make parity       the engine against torch and transformers
 #
 # PYTHON picks the interpreter: make test PYTHON=python3.13
@@ -25,7 +26,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL   = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: demo test check format install conformance deep parity clean
+.PHONY: demo test check format install conformance deep docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -55,6 +56,9 @@ conformance: $(VENV)/.test
 deep: $(VENV)/.test
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
 
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build
+
 parity: $(VENV)/.parity
 	$(BIN)/python -m pytest -m parity tests/tinkex_actors/local $(PYTEST_ARGS)
 
@@ -76,6 +80,10 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 $(VENV)/.check: pyproject.toml | $(BIN)/python
 	$(INSTALL) --editable '.[check]'
 	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[docs]'
+	@touch $@
 
 # The CPU build of torch first, so that no CUDA build is pulled in; pip, since it may come from a local wheel folder.
 $(VENV)/.parity: pyproject.toml $(VENV)/.test
