@@ -1,0 +1,148 @@
+"""What users write: a class whose public ``async def`` methods are the messages it understands."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Concatenate, ParamSpec, Self, cast
+
+import trio
+
+from supervisors._exit import Exit, ExitKind
+from supervisors._ref import Ref
+from supervisors._reply import Request
+from supervisors._turn import ActorLife, LifeTimer, OffTurn
+
+P = ParamSpec("P")
+
+_NOT_OPERATIONS = frozenset({"on_start", "on_stop"})
+
+
+class Actor:
+    """State of its own, and operations that run one at a time.
+
+    Every public ``async def`` method is an operation, told through a :class:`Ref`: ``await ref.call(Counter.add, 2)``.
+    Between its first and last line nobody else touches the actor's state, except inside ``async with
+    self.off_turn():``. What an operation raises is a crash, except for :attr:`expected_errors`, which are answers.
+
+    ``__init__`` runs for every life and should only remember its arguments; open things in :meth:`on_start`.
+    """
+
+    __slots__ = ("_life_of_actor",)
+
+    _life_of_actor: ActorLife
+
+    expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
+    """Exceptions that are answers to the caller and no crash."""
+
+    async def on_start(self) -> None:
+        """Begin the life, before its first message. What it raises is a failed start."""
+
+    async def on_stop(self, reason: Exit) -> None:
+        """End the life: after the last operation, helper tasks and timers; within the child's ``shutdown`` budget.
+
+        Called after a stop and after a crash; not when killed, and not when ``on_start`` failed.
+        """
+
+    @property
+    def ref(self) -> Ref[Self]:
+        """The address of this actor."""
+        ref: Ref[Self] = self._living.cell.ref
+        return ref
+
+    @property
+    def path(self) -> str:
+        """Where this actor is in its tree: ``"root/session/poller"``."""
+        return self._living.cell.path
+
+    def stop(self, reason: object = None) -> None:
+        """End this life once the running operation has finished. A permanent child is started again."""
+        self._living.ask_stop(Exit(ExitKind.NORMAL, reason=reason))
+
+    def off_turn(self) -> OffTurn:
+        """Let the mailbox go on while this operation waits for the world.
+
+        ``async with self.off_turn():`` gives the turn away and has it back at the end of the block, whatever happens
+        inside. If the caller goes away, or the actor is stopped, the block is cancelled and the operation unwinds.
+        """
+        return OffTurn(self._living)
+
+    def start_soon(self, fn: Callable[..., Awaitable[object]], /, *args: Any) -> None:
+        """Run ``fn(*args)`` in a helper task of this life.
+
+        It is cancelled before ``on_stop``; what it raises is this actor's crash. It does not hold the turn: to change
+        the actor's state it casts to ``self.ref``.
+        """
+        self._living.start_helper(fn, *args)
+
+    def send_after(
+        self,
+        delay: float,
+        operation: Callable[Concatenate[Any, P], Awaitable[object]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> LifeTimer:
+        """Cast *operation* to this life in *delay* seconds. Once cancelled it is not performed, even if already queued.
+
+        Raises:
+            ValueError: *delay* is negative or not a number.
+        """
+        return self._arm(delay, None, operation, args, kwargs)
+
+    def send_every(
+        self,
+        interval: float,
+        operation: Callable[Concatenate[Any, P], Awaitable[object]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> LifeTimer:
+        """Cast *operation* to this life every *interval* seconds, without drift.
+
+        A tick that comes while the last one is still queued is skipped.
+
+        Raises:
+            ValueError: *interval* is not a number > 0.
+        """
+        if not interval > 0:
+            raise ValueError(f"interval must be seconds > 0, got {interval!r}")
+        return self._arm(interval, interval, operation, args, kwargs)
+
+    @property
+    def _living(self) -> ActorLife:
+        try:
+            return self._life_of_actor
+        except AttributeError:
+            name = type(self).__name__
+            raise RuntimeError(
+                f"{name} has no life yet; pass a factory to start_child, and do this in on_start"
+            ) from None
+
+    def _arm(
+        self, delay: float, interval: float | None, operation: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> LifeTimer:
+        if not delay >= 0:
+            raise ValueError(f"delay must be seconds >= 0, got {delay!r}")
+        life = self._living
+        request = Request(life.cell, life.cell.resolve(operation), args, kwargs)
+        return life.arm(trio.current_time() + delay, interval, request)
+
+    @classmethod
+    def list_operations(cls) -> "dict[object, str]":
+        """Map every function that may be called to its attribute name, overridden ones of base classes included."""
+        cached = cast("dict[object, str] | None", cls.__dict__.get("_operations_of_actor"))
+        if cached is None:
+            cached = _find_operations(cls)
+            type.__setattr__(cls, "_operations_of_actor", cached)
+        return cached
+
+
+def _find_operations(cls: type[Actor]) -> dict[object, str]:
+    found: dict[object, str] = {}
+    for base in cls.__mro__:
+        if base in (Actor, object):
+            continue
+        for name, value in vars(base).items():
+            if name.startswith("_") or name in _NOT_OPERATIONS or not inspect.iscoroutinefunction(value):
+                continue
+            found[value] = name
+    return found

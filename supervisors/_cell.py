@@ -1,0 +1,155 @@
+"""The slot of an actor: its mailbox outlives its lives, so a ref is an address.
+
+Messages sent while a child restarts wait here for the new life. Those queued when a life ends fail with it; with
+``keep_mailbox`` queued casts stay. The queue is made when the first message has to wait.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import trio
+
+from supervisors._errors import ActorCrashed, ActorNotAlive, CallCycle, MailboxFull
+from supervisors._exit import Exit, ExitKind, describe
+from supervisors._life import Life
+from supervisors._ref import Ref
+from supervisors._reply import Request
+from supervisors._slot import Slot
+from supervisors._spec import ChildSpec, Name, Overflow
+from supervisors._turn import ActorLife
+
+if TYPE_CHECKING:
+    from supervisors._actor import Actor
+    from supervisors._team import Team
+
+A = TypeVar("A", bound="Actor")
+
+
+class Cell(Slot[ChildSpec[Any]], Generic[A]):
+    """One actor, over many lives."""
+
+    __slots__ = ("dropped", "operations", "queue", "ref", "server")
+
+    def __init__(self, team: "Team", spec: ChildSpec[Any], name: str) -> None:
+        super().__init__(team, spec, name)
+        self.queue: deque[Request] | None = None
+        self.server: ActorLife | None = None
+        """The life that takes mail now; None between two lives and while one stops."""
+        self.operations: dict[object, str] = {}
+        """The functions that may be called, and their attribute names."""
+        self.dropped = 0
+        """Messages lost to a full mailbox, over all lives."""
+        self.ref: Ref[A] = Ref(self)
+
+    def make_life(self) -> Life:
+        """Build the next incarnation; it takes mail at once, but serves none before it has started."""
+        self.server = life = ActorLife(self, self.lives)
+        # Held by the life that starts, until its task runs.
+        life.turn = trio.lowlevel.current_task()
+        return life
+
+    def make(self) -> A:
+        """Make the actor by the spec's factory, and learn what it can do."""
+        actor: A = self.spec.factory()
+        self.operations = actor.list_operations()
+        return actor
+
+    def post(self, request: Request) -> None:
+        """Deliver *request* to the life that takes mail, or queue it. Never blocks."""
+        if self.is_removed:
+            raise self.not_alive()
+        server = self.server
+        if server is None or not server.offer(request):
+            queue = self.queue
+            if queue is None:
+                queue = self.queue = deque()
+            if self.spec.mailbox is not None and len(queue) >= self.spec.mailbox.capacity:
+                self._overflow(request, queue, self.spec.mailbox.overflow)
+            queue.append(request)
+
+    def post_own(self, request: Request) -> None:
+        """Deliver a timer's message: never refused, a bound is for what comes from outside."""
+        server = self.server
+        if server is not None and not server.offer(request):
+            if self.queue is None:
+                self.queue = deque()
+            self.queue.append(request)
+
+    def _overflow(self, request: Request, queue: deque[Request], overflow: Overflow) -> None:
+        self.dropped += 1
+        if overflow is not Overflow.DROP_OLDEST:
+            raise MailboxFull(self.path, f"the mailbox of {self.path} is full ({len(queue)} messages)")
+        oldest = queue.popleft()
+        oldest.fail(MailboxFull(self.path, f"{oldest.operation} made room in the full mailbox of {self.path}"))
+        del request
+
+    def next_request(self) -> Request:
+        """Take the oldest message. There must be one."""
+        assert self.queue is not None  # noqa: S101 - the caller has looked
+        return self.queue.popleft()
+
+    def fail_queue(self, exit_: Exit) -> None:
+        """Answer everybody who is queued: the life they waited for is over."""
+        queue, self.queue = self.queue, None
+        keep = self.spec.keep_mailbox and not self.is_removed
+        for request in queue or ():
+            if request.task is not None:
+                request.fail(self.ended_error(exit_))
+            elif keep and not request.is_gone:
+                self.queue = self.queue or deque()
+                self.queue.append(request)
+
+    def close_to_mail(self, life: ActorLife) -> None:
+        """Queue what comes from now on for the next life."""
+        if self.server is life:
+            self.server = None
+
+    def remove(self) -> None:
+        """Free the name, and refuse what comes from now on."""
+        if isinstance(self.spec.name, Name):
+            self.team.runtime.release(self.spec.name.name, self)
+        super().remove()
+        self.server = None
+        if self.queue:
+            self.fail_queue(Exit(ExitKind.SHUTDOWN))
+
+    def ended_error(self, exit_: Exit) -> Exception:
+        """A fresh exception for one waiter of a life that ended so."""
+        if exit_.kind is ExitKind.CRASHED:
+            error = ActorCrashed(self.path, f"{self.path} crashed: {describe(exit_.error)}")
+            error.__cause__ = exit_.error
+            return error
+        return ActorNotAlive(self.path, f"{self.path} is not alive ({exit_})", exit_)
+
+    def not_alive(self) -> ActorNotAlive:
+        """A fresh exception for one caller of a child that is gone for good."""
+        return ActorNotAlive(self.path, f"{self.path} is not alive ({self.exit})", self.exit)
+
+    def resolve(self, operation: object) -> str:
+        """Name the operation, or say why it is none."""
+        try:
+            return self.operations[operation]
+        except (KeyError, TypeError):
+            raise TypeError(self._explain(operation)) from None
+
+    def _explain(self, operation: object) -> str:
+        name = getattr(operation, "__qualname__", None) or describe(operation)
+        known = ", ".join(sorted(set(self.operations.values()))) or "none"
+        return (
+            f"expected an operation of {self.path}, a public async method given as `Class.method` (not as a bound "
+            f"method), got {name}; its operations are: {known}"
+        )
+
+    def check_cycle(self) -> None:
+        """Refuse a call that would wait for its own caller."""
+        me = trio.lowlevel.current_task()
+        ring: list[str] = []
+        cell: Cell[Any] = self
+        while cell.server is not None and (holder := cell.server.turn) is not None:
+            ring.append(cell.path)
+            if holder is me:
+                raise CallCycle(self.path, f"{' -> '.join([*ring, ring[0]])} would wait for itself", tuple(ring))
+            waiting = holder.custom_sleep_data
+            if not isinstance(waiting, Request) or len(ring) > 10_000:  # noqa: PLR2004 - a ring of rings ends somewhere
+                return
+            cell = waiting.cell

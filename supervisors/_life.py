@@ -1,0 +1,165 @@
+"""One incarnation of a child: how it begins, how it is asked to end, and how what escapes becomes an :class:`Exit`.
+
+The wrapper catches what a child may do wrong, ``Exception`` and groups of them, and nothing else: interrupts travel to
+the root and are never a crash, and a cancellation of the surrounding scope passes through. "Who asked first" decides:
+a child that swallows its cancellation and returns was stopped, it did not finish.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import outcome
+import trio
+
+from supervisors._exit import Exit, ExitKind
+from supervisors._spec import BRUTAL_KILL
+
+if TYPE_CHECKING:
+    from supervisors._slot import Slot
+
+
+class Life:
+    """One incarnation. Subclasses say what it does (:meth:`run`) and how it tidies up (:meth:`clean_up`)."""
+
+    __slots__ = (
+        "_helpers", "asked", "failure", "grace", "is_killed", "is_ready", "number", "scope", "since", "slot", "watcher",
+    )  # fmt: skip
+
+    def __init__(self, slot: "Slot[Any]", number: int) -> None:
+        self.slot = slot
+        self.number = number
+        self.since = trio.current_time()
+        self.scope = trio.CancelScope()
+        self.grace: trio.CancelScope | None = None
+        self.asked: Exit | None = None
+        """The order to end, from the first who gave it."""
+        self.is_killed = False
+        self.is_ready = False
+        """It started: ``on_start`` has returned."""
+        self.failure: BaseException | None = None
+        """What escaped from a helper task; the life ends with it."""
+        self._helpers: set[trio.CancelScope] | None = None
+        self.watcher: trio.lowlevel.Task | None = None
+
+    async def live(self) -> None:
+        """Be the task of this life, from the factory to the exit record. Raises only what is no child's business."""
+        error: BaseException | None = None
+        try:
+            with self.scope:
+                await self.run()
+        except BaseException as raised:  # noqa: BLE001 - the place where a crash becomes an exit
+            error = raised
+        exit_, foreign = self._conclude(error if self.failure is None else self.failure)
+        try:
+            exit_ = await self._end(exit_)
+        finally:
+            self.slot.life_ended(self, exit_)
+        if foreign is not None and not isinstance(foreign, trio.Cancelled):
+            self.slot.team.interrupt(foreign)
+
+    async def run(self) -> None:
+        """Do what this life is for, until it is finished or asked to end."""
+        raise AssertionError
+
+    async def clean_up(self, exit_: Exit) -> None:
+        """Tidy up, within the child's budget. Not called when killed."""
+
+    def release(self, exit_: Exit) -> None:
+        """Answer everybody who still waits for something of this life."""
+
+    def ask_stop(self, exit_: Exit, *, drain: bool = False) -> None:
+        """Order an end: what runs may finish, nothing new begins. The first order counts."""
+        del drain
+        if self.asked is None:
+            self.asked = exit_
+            if not self.is_ready:
+                self.scope.cancel()
+
+    def kill(self) -> None:
+        """Cancel everything of this life, its clean-up included."""
+        self.is_killed = True
+        self.cancel()
+        if self.grace is not None:
+            self.grace.cancel()
+
+    def cancel(self) -> None:
+        """Cancel the main task and the helper tasks."""
+        self.scope.cancel()
+        for scope in tuple(self._helpers or ()):
+            scope.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """End this life because *error* escaped from one of its tasks."""
+        if self.failure is None:
+            self.failure = error
+        self.cancel()
+
+    def start_helper(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Run ``fn(*args)`` in a task that ends before the life does."""
+        if self._helpers is None:
+            self._helpers = set()
+        scope = trio.CancelScope()
+        self._helpers.add(scope)
+        self.slot.team.start_task(self._help, scope, fn, args)
+
+    async def _help(self, scope: trio.CancelScope, fn: Callable[..., Awaitable[object]], args: tuple[Any, ...]) -> None:
+        helpers = self._helpers
+        try:
+            with scope:
+                await fn(*args)
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a helper's crash is its life's crash
+            self.fail(error)
+        finally:
+            if helpers is not None:
+                helpers.discard(scope)
+                if not helpers and self.watcher is not None:
+                    watcher, self.watcher = self.watcher, None
+                    trio.lowlevel.reschedule(watcher, outcome.Value(None))
+
+    async def _end(self, exit_: Exit) -> Exit:
+        self.release(exit_)
+        await self._join_helpers()
+        budget = self.slot.spec.shutdown
+        if budget is BRUTAL_KILL or self.is_killed or exit_.kind is ExitKind.KILLED:
+            return exit_
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + budget) as self.grace:
+            try:
+                await self.clean_up(exit_)
+            except Exception as error:  # noqa: BLE001 - a clean-up's crash becomes the exit
+                return Exit(ExitKind.CRASHED, error)
+        return Exit(ExitKind.KILLED, exit_.error) if self.grace.cancelled_caught else exit_
+
+    async def _join_helpers(self) -> None:
+        for scope in tuple(self._helpers or ()):
+            scope.cancel()
+        while self._helpers:
+            self.watcher = trio.lowlevel.current_task()
+            with trio.CancelScope(shield=True):
+                await trio.lowlevel.wait_task_rescheduled(never_abort)
+        self._helpers = None
+
+    def _conclude(self, error: BaseException | None) -> tuple[Exit, BaseException | None]:
+        if error is None:
+            return (Exit(ExitKind.KILLED) if self.is_killed else self.asked or Exit(ExitKind.NORMAL)), None
+        ordinary, foreign = split_error(error)
+        if ordinary is None:
+            return Exit(ExitKind.KILLED), foreign
+        return Exit(ExitKind.KILLED if self.is_killed else ExitKind.CRASHED, ordinary), foreign
+
+
+def split_error(error: BaseException) -> tuple[Exception | None, BaseException | None]:
+    """Split what escaped into a crash and what is none (interrupts, cancellation)."""
+    if isinstance(error, Exception):
+        return error, None
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        ordinary, rest = group.split(Exception)
+        return ordinary, rest
+    return None, error
+
+
+def never_abort(_: object) -> trio.lowlevel.Abort:
+    """Stay parked whatever is cancelled: somebody is bound to wake this task."""
+    return trio.lowlevel.Abort.FAILED

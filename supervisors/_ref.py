@@ -1,0 +1,163 @@
+"""What users hold of an actor: a typed address that stays valid while the child it names is restarted."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from attrs import frozen
+
+from supervisors._exit import Exit, ExitKind
+from supervisors._reply import Request
+
+if TYPE_CHECKING:
+    from supervisors._cell import Cell
+
+A_co = TypeVar("A_co", covariant=True)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@frozen
+class Snapshot:
+    """An actor at one moment, taken without waiting for it."""
+
+    path: str
+    status: str
+    life: int
+    restarts: int
+    queued: int
+    """Messages that wait."""
+    dropped: int
+    """Messages lost to a full mailbox, over all lives."""
+    operation: str | None
+    """What holds the turn."""
+    exit: Exit | None
+    """How the last life ended."""
+
+
+class Ref(Generic[A_co]):
+    """The address of one actor. It names the child's place, not one life: it stays valid over restarts."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: "Cell[Any]") -> None:
+        self._cell = cell
+
+    async def call(
+        self, operation: Callable[Concatenate[A_co, P], Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Have the actor perform ``Class.method`` and return its answer.
+
+        Waits behind earlier messages, and for the new life while the child restarts. For a timeout, use
+        ``trio.fail_after``: a queued request of a caller who is gone is never begun, a running one finishes and its
+        result is dropped, unless it is in an ``off_turn`` block, which is cancelled.
+
+        Raises:
+            ActorCrashed: It crashed meanwhile; ``__cause__`` is the original.
+            ActorNotAlive: It is gone for good, or was stopped meanwhile.
+            MailboxFull: Its bounded mailbox refused the message.
+            CallCycle: It waits, through other calls, for the caller.
+            TypeError: Not an operation of this actor.
+
+        An expected error of the operation is raised as it is.
+        """
+        cell = self._cell
+        request = Request(cell, cell.resolve(operation), args, kwargs)
+        cell.check_cycle()
+        cell.post(request)
+        answer: R = await request.wait()
+        return answer
+
+    async def cast(
+        self, operation: Callable[Concatenate[A_co, P], Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Send a message without wanting an answer; wait only for room in a bounded mailbox.
+
+        To an actor that is gone it does nothing, as in OTP.
+        """
+        self.cast_nowait(operation, *args, **kwargs)
+
+    def cast_nowait(
+        self, operation: Callable[Concatenate[A_co, P], Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Send a message without wanting an answer, now. To an actor that is gone it does nothing.
+
+        Raises:
+            MailboxFull: Its bounded mailbox has no room.
+            TypeError: Not an operation of this actor.
+        """
+        cell = self._cell
+        if not cell.is_removed:
+            cell.post(Request(cell, cell.resolve(operation), args, kwargs))
+
+    async def ended(self) -> Exit:
+        """Wait for the end of the current life and tell how it ended; at once, truthfully, when it is over."""
+        cell = self._cell
+        life = cell.life
+        if life is not None:
+            await cell.wait_ended(life)
+        while cell.exit is None:
+            await cell.changed()
+        return cell.exit
+
+    async def stop(self, *, reason: object = None, drain: bool = False) -> Exit:
+        """Ask the actor to stop, wait until it is gone, and tell how it ended.
+
+        Its supervisor treats that as a clean end: a permanent child is started again.
+
+        Args:
+            reason: Kept in the exit record.
+            drain: Serve what is queued first.
+        """
+        cell = self._cell
+        life = cell.life
+        if life is None:
+            raise cell.not_alive()
+        cell.check_cycle()
+        life.ask_stop(Exit(ExitKind.SHUTDOWN, reason=reason), drain=drain)
+        await cell.wait_ended(life)
+        return await self.ended()
+
+    def kill(self) -> None:
+        """Cancel the current life without grace: ``on_stop`` is not called, ``finally`` blocks run."""
+        if self._cell.life is not None:
+            self._cell.life.kill()
+
+    @property
+    def life(self) -> int:
+        """The number of the current life, or of the last one, from 1: two equal numbers are one incarnation."""
+        return self._cell.lives
+
+    @property
+    def path(self) -> str:
+        """Where the actor is in its tree: ``"root/session/poller"``."""
+        return self._cell.path
+
+    @property
+    def is_alive(self) -> bool:
+        """The actor has a life that has started and was not asked to stop."""
+        life = self._cell.life
+        return life is not None and life.is_ready and life.asked is None
+
+    def snapshot(self) -> Snapshot:
+        """Look at the actor without waiting for it."""
+        cell = self._cell
+        running = cell.server.running if cell.server is not None else None
+        return Snapshot(
+            path=cell.path,
+            status=cell.status.value,
+            life=cell.lives,
+            restarts=cell.restarts,
+            queued=len(cell.queue or ()),
+            dropped=cell.dropped,
+            operation=running.operation if running is not None else None,
+            exit=cell.exit,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and self._cell is other._cell
+
+    def __hash__(self) -> int:
+        return hash(id(self._cell))
+
+    def __repr__(self) -> str:
+        return f"<Ref {self._cell.path}, life {self._cell.lives}, {self._cell.status.value}>"

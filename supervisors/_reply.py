@@ -1,0 +1,64 @@
+"""One message on its way to an actor, and the one answer it gets.
+
+The caller's parked task is the reply slot: whoever ends the wait (answer, crash, stop, the caller's cancellation)
+takes :attr:`Request.task` and leaves ``None``, so exactly one of them wakes the caller, and a late answer has nobody
+to go to. A cancellation that lands after the wake-up does not lose the answer: trio delivers it at the next checkpoint.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+
+if TYPE_CHECKING:
+    from supervisors._cell import Cell
+
+
+class Request:
+    """An operation to perform for a caller who waits (a call) or does not (a cast)."""
+
+    __slots__ = ("args", "cell", "is_begun", "is_gone", "kwargs", "operation", "scope", "task")
+
+    def __init__(self, cell: "Cell[Any]", operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.cell = cell
+        self.operation = operation
+        self.args = args
+        self.kwargs = kwargs
+        self.task: trio.lowlevel.Task | None = None
+        """The parked caller; None for a cast, and once the wait has ended."""
+        self.is_gone = False
+        """The caller went away: not to be begun."""
+        self.is_begun = False
+        """The operation is running, or has run."""
+        self.scope: trio.CancelScope | None = None
+        """The ``off_turn`` block the operation is in."""
+
+    async def wait(self) -> Any:
+        """Park the caller until the answer. At most once, right after the request was posted."""
+        self.task = task = trio.lowlevel.current_task()
+        task.custom_sleep_data = self
+        return await trio.lowlevel.wait_task_rescheduled(self._abandon)
+
+    def answer(self, value: object) -> None:
+        """Wake the caller with *value*, if there still is one."""
+        task = self.task
+        if task is not None:
+            self.task = None
+            trio.lowlevel.reschedule(task, outcome.Value(value))
+
+    def fail(self, error: BaseException) -> bool:
+        """Wake the caller with *error*. Returns whether there was one."""
+        task = self.task
+        if task is None:
+            return False
+        self.task = None
+        trio.lowlevel.reschedule(task, outcome.Error(error))
+        return True
+
+    def _abandon(self, _: object) -> trio.lowlevel.Abort:
+        self.task = None
+        self.is_gone = True
+        if self.scope is not None:
+            self.scope.cancel()
+        return trio.lowlevel.Abort.SUCCEEDED

@@ -1,0 +1,160 @@
+"""One place under a supervisor, over many lives: what stays when a child is restarted.
+
+A slot keeps the child's spec, its path, how many lives it had and how the last one ended. Its supervisor begins lives
+and is told when they end; everybody else waits here.
+"""
+
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import trio
+
+from supervisors._events import ChildKilled, ChildStarted, Event
+from supervisors._exit import Exit, ExitKind
+from supervisors._life import Life
+from supervisors._spec import BRUTAL_KILL, AnySpec, Restart
+
+if TYPE_CHECKING:
+    from supervisors._team import Team
+    from supervisors._timer import HeapTimer
+
+S = TypeVar("S", bound=AnySpec)
+
+
+class Status(Enum):
+    """Where a child is in its lives."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    RESTARTING = "restarting"
+    """Between two lives."""
+    DOWN = "down"
+    """Listed, without a life."""
+
+
+class Intent(Enum):
+    """What the supervisor wants of a child whose life ends."""
+
+    UP = "up"
+    """Alive: an end is looked up in the restart table."""
+    REPLACE = "replace"
+    """A new life as part of a group: the end is expected."""
+    DOWN = "down"
+    """No life: the end is expected."""
+
+
+class Slot(Generic[S]):
+    """One child of a supervisor."""
+
+    __slots__ = (
+        "_changed", "exit", "id", "intent", "is_removed", "life", "lives", "path", "restarts", "retry", "spec",
+        "start_error", "team",
+    )  # fmt: skip
+
+    def __init__(self, team: "Team", spec: S, name: str) -> None:
+        self.team = team
+        self.spec = spec
+        self.id = name
+        self.path = f"{team.path}/{name}"
+        self.life: Life | None = None
+        self.lives = 0
+        self.restarts = 0
+        self.exit: Exit | None = None
+        """How the last life ended."""
+        self.intent = Intent.UP
+        self.retry: HeapTimer | None = None
+        """The pending end of a backoff pause."""
+        self.is_removed = False
+        self.start_error: BaseException | None = None
+        self._changed: trio.Event | None = None
+
+    @property
+    def status(self) -> Status:
+        """Where the child is in its lives."""
+        if self.life is not None:
+            if self.life.asked is not None or self.life.is_killed:
+                return Status.STOPPING
+            return Status.RUNNING if self.life.is_ready else Status.STARTING
+        return Status.RESTARTING if self.team.is_restarting(self) else Status.DOWN
+
+    @property
+    def restart(self) -> Restart:
+        """The child's restart policy."""
+        return self.spec.restart
+
+    def emit(self, event: Event) -> None:
+        """Tell the tree's observers."""
+        self.team.runtime.emit(event)
+
+    def make_life(self) -> Life:
+        """Build the next incarnation."""
+        raise AssertionError
+
+    def begin(self) -> None:
+        """Begin a life. There must be none."""
+        self.retry = None
+        self.intent = Intent.UP
+        self.start_error = None
+        self.lives += 1
+        self.life = self.make_life()
+        self.team.start_task(self.life.live)
+
+    def life_started(self, life: Life) -> None:
+        """Note that the life has started."""
+        self.emit(ChildStarted(trio.current_time(), self.path, life.number))
+        self._notify()
+
+    def life_ended(self, life: Life, exit_: Exit) -> None:
+        """Note that the life, its helper tasks and its clean-up are over."""
+        self.life = None
+        self.exit = exit_
+        self.start_error = None if life.is_ready else exit_.error
+        self.team.child_ended(self, life, exit_)
+        self._notify()
+
+    def remove(self) -> None:
+        """Note that there will be no further life."""
+        self.is_removed = True
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+    async def changed(self) -> None:
+        """Wait until a life starts or ends, or the slot is removed."""
+        if self._changed is None:
+            self._changed = trio.Event()
+        await self._changed.wait()
+
+    async def wait_settled(self, life: Life) -> bool:
+        """Wait until *life* has started or ended. Returns whether it started."""
+        while self.life is life and not life.is_ready:
+            await self.changed()
+        return life.is_ready
+
+    async def wait_ended(self, life: Life) -> None:
+        """Wait until *life*, its helper tasks and its clean-up are over."""
+        while self.life is life:
+            await self.changed()
+
+    async def stop(self, intent: Intent) -> None:
+        """Stop the current life within the child's budget, and wait until it is gone. Safe to call twice."""
+        self.intent = intent
+        if self.retry is not None:
+            self.retry.cancel()
+            self.retry = None
+        life = self.life
+        if life is None:
+            return
+        budget = self.spec.shutdown
+        if budget is not BRUTAL_KILL:
+            life.ask_stop(Exit(ExitKind.SHUTDOWN))
+            with trio.move_on_after(budget):
+                await self.wait_ended(life)
+        if self.life is life:
+            self.emit(ChildKilled(trio.current_time(), self.path, life.number, 0 if budget is BRUTAL_KILL else budget))
+            life.kill()
+            await self.wait_ended(life)

@@ -1,0 +1,354 @@
+"""Who may touch an actor's state: the life of an actor, its turns, and leaving them.
+
+One operation holds the turn at a time. The task that finished one serves the next message, so an actor whose
+operations never leave their turn is one task and one park. ``off_turn`` gives the turn to, in this order: an operation
+that waits to have it back, the next message (served by an idle task of this life, else by a new one), nobody.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import outcome
+import trio
+
+from supervisors._errors import ActorCrashed, ActorNotAlive
+from supervisors._events import CastFailed
+from supervisors._exit import Exit, ExitKind, describe
+from supervisors._life import Life, never_abort
+from supervisors._reply import Request
+from supervisors._timer import HeapTimer
+
+if TYPE_CHECKING:
+    from supervisors._actor import Actor
+    from supervisors._cell import Cell
+
+_BATCH = 16
+"""Messages served without a checkpoint: a full mailbox must not starve the other tasks."""
+
+
+class ActorLife(Life):
+    """One incarnation of an actor."""
+
+    __slots__ = ("_away", "_drain", "_idle", "_main", "_retakers", "_timers", "actor", "cell", "running", "turn")
+
+    def __init__(self, cell: Cell[Any], number: int) -> None:
+        super().__init__(cell, number)
+        self.cell = cell
+        self.actor: Actor | None = None
+        self.turn: trio.lowlevel.Task | None = None
+        """The task that holds the turn."""
+        self.running: Request | None = None
+        """What it performs."""
+        self._main: trio.lowlevel.Task | None = None
+        self._idle: trio.lowlevel.Task | None = None
+        self._away: dict[trio.lowlevel.Task, Request] | None = None
+        self._retakers: deque[trio.lowlevel.Task] | None = None
+        self._timers: set[LifeTimer] | None = None
+        self._drain = False
+
+    async def run(self) -> None:
+        """Make the actor, start it, serve its mailbox."""
+        self._main = self.turn = trio.lowlevel.current_task()
+        await self._begin()
+        self.is_ready = True
+        self.slot.life_started(self)
+        await self._serve(None)
+
+    async def _begin(self) -> None:
+        actor = self.cell.make()
+        self.actor = actor
+        actor._life_of_actor = self  # noqa: SLF001 - the runtime's own field
+        limit = self.cell.spec.start_timeout
+        with trio.fail_after(limit):
+            await actor.on_start()
+
+    async def _serve(self, request: Request | None) -> None:
+        """Perform *request* and what follows, holding the turn; rest when there is nothing to do."""
+        left = _BATCH
+        while True:
+            if request is None:
+                request = self._take()
+            if request is None:
+                request = await self._rest()
+                left = _BATCH
+                if request is None:
+                    if self._is_over():
+                        return
+                    continue
+            await self._perform(request)
+            request = None
+            left -= 1
+            if not left:
+                left = _BATCH
+                await trio.lowlevel.checkpoint()
+
+    async def _perform(self, request: Request) -> None:
+        if request.is_gone:
+            return
+        self.running = request
+        request.is_begun = True
+        try:
+            value = await getattr(self.actor, request.operation)(*request.args, **request.kwargs)
+        except BaseException as error:  # noqa: BLE001 - sorted into answers and crashes at once
+            self._fail_request(request, error)
+        else:
+            request.answer(value)
+        self.running = None
+
+    def _fail_request(self, request: Request, error: BaseException) -> None:
+        actor = self.actor
+        if actor is not None and isinstance(error, actor.expected_errors):
+            if not request.fail(error) and not request.is_gone:
+                self.slot.emit(CastFailed(trio.current_time(), self.slot.path, request.operation, error))
+            return
+        if request.is_gone and isinstance(error, trio.Cancelled) and not self.scope.cancel_called:
+            return
+        cause = self.failure or error
+        if self.is_killed or self.asked is not None or not isinstance(cause, Exception):
+            request.fail(self.not_alive(self.asked or Exit(ExitKind.KILLED)))
+        else:
+            request.fail(self.crashed(cause))
+        raise error
+
+    # ------------------------------------------------------------------ the turn
+
+    def offer(self, request: Request) -> bool:
+        """Begin *request* now if the turn is free. Returns whether it was."""
+        if self.turn is not None:
+            return False
+        idle = self._idle
+        if idle is not None:
+            self._idle = None
+            self.turn = idle
+            trio.lowlevel.reschedule(idle, outcome.Value(request))
+        else:
+            self.turn = self._main
+            self.start_helper(self._serve_as_spare, request)
+        return True
+
+    async def _serve_as_spare(self, request: Request) -> None:
+        self.turn = trio.lowlevel.current_task()
+        await self._serve(request)
+
+    def _take(self) -> Request | None:
+        """Whoever holds the turn asks for the next message, or gives the turn up."""
+        if self.turn is not trio.lowlevel.current_task():
+            return None
+        if self._retakers:
+            self._hand_over()
+            return None
+        queue = self.cell.queue
+        if queue and (self.asked is None or self._drain):
+            return self.cell.next_request()
+        self.turn = None
+        return None
+
+    async def _rest(self) -> Request | None:
+        """Park until there is a request (then the turn is ours) or something to look at (None)."""
+        me = trio.lowlevel.current_task()
+        if self._is_over():
+            self._wake_main()
+            return None
+        if self._idle is not None:
+            if me is not self._main:
+                return None
+            trio.lowlevel.reschedule(self._idle, outcome.Value(None))
+        self._idle = me
+        woken: Request | None = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
+        return woken
+
+    def _abort_rest(self, _: object) -> trio.lowlevel.Abort:
+        self._idle = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _is_over(self) -> bool:
+        me = trio.lowlevel.current_task()
+        if me is not self._main:
+            return self._idle is not me and (self._idle is not None or self.asked is not None)
+        return self.asked is not None and self._is_quiet()
+
+    def _is_quiet(self) -> bool:
+        return self.turn is None and not self._away and not self._retakers and not (self._drain and self.cell.queue)
+
+    def _wake_main(self) -> None:
+        if self.asked is not None and self._idle is not None and self._idle is self._main and self._is_quiet():
+            idle, self._idle = self._idle, None
+            trio.lowlevel.reschedule(idle, outcome.Value(None))
+
+    def leave_turn(self) -> Request:
+        """Let the mailbox go on while the running operation waits for the world."""
+        me = trio.lowlevel.current_task()
+        request = self.running
+        if self.turn is not me or request is None:
+            raise RuntimeError("off_turn is for the task of an operation that holds its turn, and does not nest")
+        if self._away is None:
+            self._away = {}
+        self._away[me] = request
+        self.running = None
+        self.turn = None
+        if self._retakers:
+            self._hand_over()
+        elif self.cell.queue and (self.asked is None or self._drain):
+            self.offer(self.cell.next_request())
+        return request
+
+    async def retake_turn(self, request: Request) -> None:
+        """Wait for the turn, before the next message but behind those who waited longer."""
+        me = trio.lowlevel.current_task()
+        if self.turn is None:
+            self.turn = me
+        else:
+            if self._retakers is None:
+                self._retakers = deque()
+            self._retakers.append(me)
+            # Not cancellable, or an operation whose own timeout expired would go on without its turn.
+            await trio.lowlevel.wait_task_rescheduled(never_abort)
+            if self.turn is not me:
+                await trio.lowlevel.checkpoint()  # the life was cancelled: this raises
+        if self._away is not None:
+            self._away.pop(me, None)
+        self.running = request
+
+    def cancel(self) -> None:
+        """Cancel the life's tasks, those that wait for the turn included."""
+        super().cancel()
+        retakers, self._retakers = self._retakers, None
+        for task in retakers or ():
+            trio.lowlevel.reschedule(task, outcome.Value(None))
+
+    def _hand_over(self) -> None:
+        if self._retakers:
+            self.turn = self._retakers.popleft()
+            trio.lowlevel.reschedule(self.turn, outcome.Value(None))
+
+    # ------------------------------------------------------------------ timers
+
+    def arm(self, when: float, interval: float | None, request: Request) -> LifeTimer:
+        """Post *request* at *when*, and every *interval* seconds from then on. Dies with the life."""
+        handle = LifeTimer(self, when, interval, request)
+        if self._timers is None:
+            self._timers = set()
+        self._timers.add(handle)
+        return handle
+
+    def disarm(self, timer: LifeTimer) -> None:
+        """Forget a timer that has nothing more to do."""
+        if self._timers is not None:
+            self._timers.discard(timer)
+
+    # ------------------------------------------------------------------ the end
+
+    def ask_stop(self, exit_: Exit, *, drain: bool = False) -> None:
+        """Order an end. Queued messages fail, unless they are to be served first; off-turn blocks are cancelled."""
+        if self.asked is not None:
+            return
+        super().ask_stop(exit_)
+        self._drain = drain
+        self.cell.close_to_mail(self)
+        if not drain:
+            self.cell.fail_queue(exit_)
+            for request in tuple((self._away or {}).values()):
+                request.fail(self.not_alive(exit_))
+                request.is_gone = True
+                if request.scope is not None:
+                    request.scope.cancel()
+        self._wake_main()
+
+    async def clean_up(self, exit_: Exit) -> None:
+        """Let the actor tidy up."""
+        if self.actor is not None and self.is_ready:
+            self.turn = trio.lowlevel.current_task()
+            await self.actor.on_stop(exit_)
+
+    def release(self, exit_: Exit) -> None:
+        """Fail what is queued for this life."""
+        self.cell.close_to_mail(self)
+        for timer in tuple(self._timers or ()):
+            timer.cancel()
+        if self.asked is None or self._drain:
+            self.cell.fail_queue(exit_)
+
+    def crashed(self, cause: BaseException) -> ActorCrashed:
+        """A fresh exception for one waiter."""
+        error = ActorCrashed(self.cell.path, f"{self.cell.path} crashed: {describe(cause)}")
+        error.__cause__ = cause
+        return error
+
+    def not_alive(self, exit_: Exit) -> ActorNotAlive:
+        """A fresh exception for one waiter."""
+        return ActorNotAlive(self.cell.path, f"{self.cell.path} is not alive ({exit_})", exit_)
+
+
+class LifeTimer:
+    """A timer of an actor's life: ``send_after`` and ``send_every``."""
+
+    __slots__ = ("_interval", "_life", "_queued", "_request", "_timer")
+
+    def __init__(self, life: ActorLife, when: float, interval: float | None, request: Request) -> None:
+        self._life = life
+        self._interval = interval
+        self._request = request
+        self._queued: Request | None = None
+        self._timer: HeapTimer | None = life.slot.team.runtime.timers.at(when, self._fire)
+
+    @property
+    def is_pending(self) -> bool:
+        """It has something more to do, or what it did is still queued."""
+        return self._timer is not None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until it fires next; None when it does not any more."""
+        return None if self._timer is None else max(0.0, self._timer.when - trio.current_time())
+
+    def cancel(self) -> bool:
+        """Make sure that nothing more happens, not even what is queued. Returns whether something was to come."""
+        waits = self._queued is not None and not self._queued.is_begun and not self._queued.is_gone
+        if self._queued is not None:
+            self._queued.is_gone = True
+        was_pending = self._timer is not None and self._timer.cancel()
+        self._timer = None
+        self._life.disarm(self)
+        return was_pending or waits
+
+    def _fire(self) -> None:
+        timer, self._timer = self._timer, None
+        if self._interval is not None and timer is not None:
+            self._timer = self._life.slot.team.runtime.timers.at(timer.when + self._interval, self._fire)
+        else:
+            self._life.disarm(self)
+        if self._queued is None or self._queued.is_begun:
+            request = self._request
+            self._queued = Request(request.cell, request.operation, request.args, request.kwargs)
+            self._life.cell.post_own(self._queued)
+
+
+class OffTurn:
+    """The block of :meth:`Actor.off_turn`."""
+
+    __slots__ = ("_life", "_request", "_scope")
+
+    def __init__(self, life: ActorLife) -> None:
+        self._life = life
+        self._scope = trio.CancelScope()
+        self._request: Request | None = None
+
+    async def __aenter__(self) -> None:
+        request = self._request = self._life.leave_turn()
+        self._scope.__enter__()
+        request.scope = self._scope
+        if request.is_gone:
+            self._scope.cancel()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        request = self._request
+        if request is not None:
+            request.scope = None
+            # What the scope would swallow goes on: the whole operation unwinds, not only the block.
+            self._scope.__exit__(kind, error, traceback)
+            await self._life.retake_turn(request)
