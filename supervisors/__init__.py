@@ -1,6 +1,149 @@
 """Actors, mailboxes and supervisors on trio: OTP's contract with structured lifetimes.
 
-General layout: ``_restart``, ``_spec``, ``_exit``, ``_events`` and ``_errors`` are pure; ``_mailbox``, ``_reply`` and
-``_turn`` decide who runs when; ``_cell`` holds one child slot over many lives; ``_supervisor`` orders starts, restarts
-and stops; ``_actor`` and ``_ref`` are what users write and hold.
+The method is the message: an operation of an actor is a public ``async def`` method, and a :class:`Ref` is told which
+one, with what arguments. mypy and pyright check the whole of it::
+
+    class Counter(Actor):
+        expected_errors = (ValueError,)              # answers; anything else that escapes is a crash
+
+        def __init__(self, start: int = 0) -> None:
+            self._value = start
+
+        async def add(self, by: int) -> int:
+            if by < 0:
+                raise ValueError(f"by must be >= 0, got {by}")
+            self._value += by
+            return self._value
+
+    COUNTER = Name("counter", Counter)
+
+    async def main() -> None:
+        async with open_supervisor("root", strategy=Strategy.ONE_FOR_ONE, max_restarts=3, max_seconds=5.0) as root:
+            counter = await root.start_child(lambda: Counter(40), name=COUNTER)
+            print(await counter.call(Counter.add, 2))        # 42
+            counter.cast_nowait(Counter.add, 1)              # no answer wanted
+            print(await root.whereis(COUNTER).call(Counter.add, by=1))
+            print(root.tree())
+
+    trio.run(main)
+
+What an actor can do with itself: ``self.ref`` (its own address; ``self.ref.cast_nowait(...)`` is the message to
+oneself), ``self.stop()``, ``async with self.off_turn():``, ``self.start_soon(fn, *args)`` for helper tasks,
+``self.send_after`` and ``self.send_every`` for timers. Helpers and timers end with the life.
+
+What a supervisor can do: ``start_child``, ``start_supervisor`` (``SupervisorSpec(..., dynamic=True)`` for children that
+come and go), ``terminate_child``, ``restart_child``, ``delete_child``, ``which_children``, ``count_children``,
+``child``, ``supervisor``, ``whereis``, ``tree``.
+
+General layout: ``_restart``, ``_spec``, ``_exit``, ``_events`` and ``_errors`` are pure; ``_reply`` is one message and
+its one answer; ``_life`` is one incarnation, ``_turn`` that of an actor and who may touch its state; ``_slot`` and
+``_cell`` hold one child over many lives; ``_team`` orders starts, restarts and stops; ``_actor``, ``_ref`` and
+``_supervisor`` are what users write and hold.
 """
+
+from supervisors._actor import Actor as Actor
+from supervisors._errors import ActorCrashed as ActorCrashed
+from supervisors._errors import ActorNotAlive as ActorNotAlive
+from supervisors._errors import AlreadyPresent as AlreadyPresent
+from supervisors._errors import AlreadyStarted as AlreadyStarted
+from supervisors._errors import CallCycle as CallCycle
+from supervisors._errors import CallError as CallError
+from supervisors._errors import ChildNotFound as ChildNotFound
+from supervisors._errors import ChildRestarting as ChildRestarting
+from supervisors._errors import ChildRunning as ChildRunning
+from supervisors._errors import Ignore as Ignore
+from supervisors._errors import MailboxFull as MailboxFull
+from supervisors._errors import RestartLimitExceeded as RestartLimitExceeded
+from supervisors._errors import StartError as StartError
+from supervisors._errors import SupervisorError as SupervisorError
+from supervisors._errors import SupervisorsError as SupervisorsError
+from supervisors._errors import SupervisorStopped as SupervisorStopped
+from supervisors._errors import TooManyChildren as TooManyChildren
+from supervisors._events import CastFailed as CastFailed
+from supervisors._events import ChildCrashed as ChildCrashed
+from supervisors._events import ChildKilled as ChildKilled
+from supervisors._events import ChildStarted as ChildStarted
+from supervisors._events import ChildStopped as ChildStopped
+from supervisors._events import Event as Event
+from supervisors._events import MessageDropped as MessageDropped
+from supervisors._events import Observer as Observer
+from supervisors._events import ObserverFailed as ObserverFailed
+from supervisors._events import RestartScheduled as RestartScheduled
+from supervisors._events import SupervisorGaveUp as SupervisorGaveUp
+from supervisors._exit import Exit as Exit
+from supervisors._exit import ExitKind as ExitKind
+from supervisors._ref import Ref as Ref
+from supervisors._ref import Snapshot as Snapshot
+from supervisors._run import run as run
+from supervisors._spec import BRUTAL_KILL as BRUTAL_KILL
+from supervisors._spec import AutoShutdown as AutoShutdown
+from supervisors._spec import Backoff as Backoff
+from supervisors._spec import ChildSpec as ChildSpec
+from supervisors._spec import Mailbox as Mailbox
+from supervisors._spec import Name as Name
+from supervisors._spec import Overflow as Overflow
+from supervisors._spec import Restart as Restart
+from supervisors._spec import Strategy as Strategy
+from supervisors._spec import SupervisorSpec as SupervisorSpec
+from supervisors._supervisor import Supervisor as Supervisor
+from supervisors._supervisor import open_supervisor as open_supervisor
+from supervisors._tree import ChildCounts as ChildCounts
+from supervisors._tree import Tree as Tree
+from supervisors._turn import LifeTimer as LifeTimer
+
+__all__ = [
+    "BRUTAL_KILL",
+    "Actor",
+    "ActorCrashed",
+    "ActorNotAlive",
+    "AlreadyPresent",
+    "AlreadyStarted",
+    "AutoShutdown",
+    "Backoff",
+    "CallCycle",
+    "CallError",
+    "CastFailed",
+    "ChildCounts",
+    "ChildCrashed",
+    "ChildKilled",
+    "ChildNotFound",
+    "ChildRestarting",
+    "ChildRunning",
+    "ChildSpec",
+    "ChildStarted",
+    "ChildStopped",
+    "Event",
+    "Exit",
+    "ExitKind",
+    "Ignore",
+    "LifeTimer",
+    "Mailbox",
+    "MailboxFull",
+    "MessageDropped",
+    "Name",
+    "Observer",
+    "ObserverFailed",
+    "Overflow",
+    "Ref",
+    "Restart",
+    "RestartLimitExceeded",
+    "RestartScheduled",
+    "Snapshot",
+    "StartError",
+    "Strategy",
+    "Supervisor",
+    "SupervisorError",
+    "SupervisorGaveUp",
+    "SupervisorSpec",
+    "SupervisorStopped",
+    "SupervisorsError",
+    "TooManyChildren",
+    "Tree",
+    "open_supervisor",
+    "run",
+]
+
+# Tracebacks and documentation show where users import a name from, not where it is written.
+for _value in [globals()[_name] for _name in __all__]:
+    if getattr(_value, "__module__", "").startswith("supervisors._"):
+        _value.__module__ = __name__

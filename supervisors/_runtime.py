@@ -1,0 +1,48 @@
+"""What all supervisors of one tree share: names, observers, timers."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from supervisors._errors import AlreadyStarted
+from supervisors._events import Event, Observer, ObserverFailed
+from supervisors._exit import describe
+from supervisors._timer import Timers
+
+if TYPE_CHECKING:
+    from supervisors._cell import Cell
+
+
+class Runtime:
+    """The shared part of one tree. Lives as long as its root."""
+
+    __slots__ = ("_observers", "names", "timers")
+
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = list(observers)
+        self.names: dict[str, Cell[Any]] = {}
+        """Reserved while a child starts, known from its first start until it is forgotten."""
+        self.timers = Timers()
+
+    def emit(self, event: Event) -> None:
+        """Tell every observer. One that raises is dropped, and the others hear of that."""
+        for observer in tuple(self._observers):
+            try:
+                observer.notify(event)
+            except Exception as error:  # noqa: BLE001 - an observer's bug must not become the tree's
+                if observer in self._observers:
+                    self._observers.remove(observer)
+                    self.emit(ObserverFailed(trio.current_time(), describe(observer), error))
+
+    def reserve(self, name: str, cell: "Cell[Any]") -> None:
+        """Take *name* for *cell*, or refuse at once when it belongs to another child."""
+        owner = self.names.get(name)
+        if owner is not None and owner is not cell:
+            raise AlreadyStarted(owner.path, f"the name {name!r} belongs to {owner.path}", owner.ref)
+        self.names[name] = cell
+
+    def release(self, name: str, cell: "Cell[Any]") -> None:
+        """Free *name* if it is still the cell's."""
+        if self.names.get(name) is cell:
+            del self.names[name]

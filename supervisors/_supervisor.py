@@ -1,0 +1,402 @@
+"""What users hold of a supervisor: start, stop, restart and look at its children."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
+
+import trio
+
+from supervisors._cell import Cell
+from supervisors._errors import (
+    AlreadyPresent,
+    AlreadyStarted,
+    ChildNotFound,
+    ChildRestarting,
+    ChildRunning,
+    StartError,
+    SupervisorStopped,
+    TooManyChildren,
+)
+from supervisors._events import Observer
+from supervisors._exit import Exit, describe
+from supervisors._life import Life
+from supervisors._ref import Ref
+from supervisors._runtime import Runtime
+from supervisors._slot import Intent, Slot, Status
+from supervisors._spec import (
+    AnySpec,
+    AutoShutdown,
+    ChildOptions,
+    ChildSpec,
+    Name,
+    Restart,
+    Strategy,
+    SupervisorOptions,
+    SupervisorSpec,
+    check_significant_child,
+)
+from supervisors._team import Team
+from supervisors._tree import ChildCounts, Tree, draw_team
+
+if TYPE_CHECKING:
+    from supervisors._actor import Actor
+
+A = TypeVar("A", bound="Actor")
+
+
+class SupervisorSlot(Slot[SupervisorSpec]):
+    """The slot of a supervisor under a supervisor."""
+
+    __slots__ = ("handle", "inner")
+
+    def __init__(self, team: Team, spec: SupervisorSpec, name: str) -> None:
+        super().__init__(team, spec, name)
+        self.inner = Team(team.runtime, spec, self.path)
+        self.handle = Supervisor(self.inner)
+
+    def make_life(self) -> Life:
+        """Build the next incarnation."""
+        return TeamLife(self, self.lives)
+
+    def remove(self) -> None:
+        """Nor will the children have further lives."""
+        self.inner.close()
+        super().remove()
+
+
+class TeamLife(Life):
+    """One incarnation of a supervisor under a supervisor."""
+
+    __slots__ = ("_team",)
+
+    def __init__(self, slot: SupervisorSlot, number: int) -> None:
+        super().__init__(slot, number)
+        self._team = slot.inner
+
+    async def run(self) -> None:
+        """Start the children, keep them, stop them."""
+        await self._team.run(lambda: begin_declared(self._team), self._ready)
+
+    def _ready(self) -> None:
+        self.is_ready = True
+        self.slot.life_started(self)
+
+    def ask_stop(self, exit_: Exit, *, drain: bool = False) -> None:
+        """Order an ordered stop."""
+        super().ask_stop(exit_, drain=drain)
+        self._team.order_stop()
+
+
+class Supervisor:
+    """A handle on a supervisor; like a :class:`Ref` it stays valid while the supervisor is restarted.
+
+    Got from :func:`open_supervisor` or :meth:`start_supervisor`.
+    """
+
+    __slots__ = ("_team",)
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
+
+    @property
+    def path(self) -> str:
+        """Where the supervisor is in its tree."""
+        return self._team.path
+
+    @overload
+    async def start_child(self, child: ChildSpec[A], /) -> Ref[A]: ...
+    @overload
+    async def start_child(
+        self, child: Callable[[], A], /, *, name: Name[A] | str | None = None, **options: Unpack[ChildOptions]
+    ) -> Ref[A]: ...
+    async def start_child(
+        self,
+        child: Callable[[], A] | ChildSpec[A],
+        /,
+        *,
+        name: Name[A] | str | None = None,
+        **options: Unpack[ChildOptions],
+    ) -> Ref[A]:
+        """Start an actor as the last child, and return its address when its ``on_start`` has returned.
+
+        Args:
+            child: A function that makes the actor, called for every life; or a whole :class:`ChildSpec`.
+            name: The child's id; a :class:`Name` makes it known in the whole tree.
+            **options: The other fields of :class:`ChildSpec`.
+
+        Raises:
+            StartError: It did not start; ``__cause__`` says why. Nothing of it is left.
+            AlreadyStarted, AlreadyPresent: The id or name is taken.
+            TooManyChildren: ``max_children`` is reached.
+            SupervisorStopped: The supervisor is stopping or gone.
+            TypeError, ValueError: The spec is not valid; nothing was started.
+
+        If the caller is cancelled meanwhile, so is the start.
+        """
+        spec: ChildSpec[Any] = (
+            cast("ChildSpec[Any]", child) if isinstance(child, ChildSpec) else ChildSpec(child, name=name, **options)
+        )
+        cell = cast("Cell[A]", add_child(self._team, spec))
+        await self._team.start(cell)
+        return cell.ref
+
+    async def start_supervisor(
+        self, spec: SupervisorSpec | str, /, **options: Unpack[SupervisorOptions]
+    ) -> "Supervisor":
+        """Start a supervisor as the last child, with its declared children, and return its handle.
+
+        Args:
+            spec: A :class:`SupervisorSpec`, or its name with the other fields as keywords.
+            **options: The other fields of :class:`SupervisorSpec`.
+
+        Raises:
+            StartError, AlreadyStarted, AlreadyPresent, TooManyChildren, SupervisorStopped: As for :meth:`start_child`.
+        """
+        whole = spec if isinstance(spec, SupervisorSpec) else SupervisorSpec(spec, **options)
+        slot = cast(SupervisorSlot, add_child(self._team, whole))
+        await self._team.start(slot)
+        return slot.handle
+
+    def whereis(self, name: Name[A]) -> Ref[A]:
+        """Look *name* up in the whole tree.
+
+        Raises:
+            ChildNotFound: No child has that name now.
+            TypeError: A child has it that is no ``name.actor``.
+        """
+        cell = self._team.runtime.names.get(name.name)
+        if cell is None or cell.lives == 0:
+            raise ChildNotFound(name.name, f"no child is named {name.name!r}; start one with name=Name(...)")
+        known = cell.spec.name
+        if isinstance(known, Name) and not issubclass(known.actor, name.actor):
+            raise TypeError(f"{name.name!r} is a {known.actor.__name__}, not a {name.actor.__name__}")
+        return cell.ref
+
+    def child(self, child: str | Name[Any]) -> "Ref[Any] | Supervisor":
+        """The child of that id: a ref of an actor, a handle of a supervisor.
+
+        Raises:
+            ChildNotFound: There is none.
+        """
+        slot = self._find(child)
+        return address_of(slot)
+
+    def supervisor(self, child: str) -> "Supervisor":
+        """The child supervisor of that id.
+
+        Raises:
+            ChildNotFound: There is none, or it is an actor.
+        """
+        slot = self._find(child)
+        if not isinstance(slot, SupervisorSlot):
+            raise ChildNotFound(slot.path, f"{slot.path} is an actor, not a supervisor")
+        return slot.handle
+
+    async def terminate_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
+        """Stop a child within its budget and keep it down; a temporary or dynamic one is forgotten.
+
+        Stops the attempts when it is restarting. Does nothing when it is down.
+
+        Raises:
+            ChildNotFound: No such child.
+        """
+        slot = self._find(child)
+        await slot.stop(Intent.DOWN)
+        if self._team.slots.get(slot.id) is slot:
+            self._team.settle_terminated(slot)
+
+    async def restart_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
+        """Start a child that is down. Does not count as a restart.
+
+        Raises:
+            ChildNotFound, ChildRunning, ChildRestarting: It is not down.
+            StartError: It did not start; it stays listed.
+        """
+        slot = self._find_down(child)
+        slot.begin()
+        life = slot.life
+        if life is not None and not await slot.wait_settled(life):
+            error = slot.exit.error if slot.exit is not None else None
+            raise StartError(slot.path, f"{slot.path} did not start: {describe(error)}") from error
+
+    async def delete_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
+        """Forget a child that is down.
+
+        Raises:
+            ChildNotFound, ChildRunning, ChildRestarting: It is not down.
+        """
+        self._team.forget(self._find_down(child))
+
+    def which_children(self) -> tuple[Tree, ...]:
+        """The children in start order, as they are now. Never waits."""
+        return self.tree().children
+
+    def count_children(self) -> ChildCounts:
+        """How many children there are, by kind; ``active`` ones are alive. Never waits."""
+        slots = tuple(self._team.slots.values())
+        supervisors = sum(isinstance(slot, SupervisorSlot) for slot in slots)
+        active = sum(slot.life is not None and slot.life.is_ready for slot in slots)
+        return ChildCounts(specs=len(slots), active=active, supervisors=supervisors, workers=len(slots) - supervisors)
+
+    def tree(self) -> Tree:
+        """The supervisor and everything below, as it is now; ``str`` of it is a drawing. Never waits."""
+        return draw_team(self._team)
+
+    def stop(self) -> None:
+        """Order this supervisor to stop its children and end. At the root, the ``async with`` block is left."""
+        self._team.order_stop()
+
+    def _find(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Slot[Any]:
+        slots = self._team.slots
+        slot = slots.get(child.path.rpartition("/")[2] if isinstance(child, Ref | Supervisor) else str(child))
+        if slot is None or (isinstance(child, Ref | Supervisor) and address_of(slot) is not child):
+            raise ChildNotFound(f"{self.path}/{child}", f"{self.path} has no child {child!s}")
+        return slot
+
+    def _find_down(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Slot[Any]:
+        slot = self._find(child)
+        match slot.status:
+            case Status.DOWN:
+                return slot
+            case Status.RESTARTING:
+                raise ChildRestarting(slot.path, f"{slot.path} is restarting; terminate_child stops that")
+            case _:
+                raise ChildRunning(slot.path, f"{slot.path} is {slot.status.value}; terminate_child first")
+
+    def __repr__(self) -> str:
+        return f"<Supervisor {self.path}, {len(self._team.slots)} children>"
+
+
+def address_of(slot: Slot[Any]) -> Ref[Any] | Supervisor:
+    """What users hold of a child."""
+    return slot.handle if isinstance(slot, SupervisorSlot) else cast("Cell[Any]", slot).ref
+
+
+def add_child(team: Team, spec: AnySpec) -> Slot[Any]:
+    """Put a child on the list, or refuse it. Nothing is started."""
+    check_significant_child(significant=spec.significant, name=str(spec.name), auto_shutdown=team.spec.auto_shutdown)
+    if not team.is_open:
+        raise SupervisorStopped(team.path, f"{team.path} is not running: it stops, restarts or is gone")
+    child_id = team.name_child(spec)
+    present = team.slots.get(child_id)
+    if present is not None:
+        raise _taken(present)
+    if team.spec.max_children is not None and len(team.slots) >= team.spec.max_children:
+        raise TooManyChildren(f"{team.path}/{child_id}", f"{team.path} has its {team.spec.max_children} children")
+    slot: Slot[Any]
+    if isinstance(spec, SupervisorSpec):
+        slot = SupervisorSlot(team, spec, child_id)
+    else:
+        slot = Cell[Any](team, spec, child_id)
+        if isinstance(spec.name, Name):
+            team.runtime.reserve(spec.name.name, slot)
+    team.slots[child_id] = slot
+    return slot
+
+
+def _taken(slot: Slot[Any]) -> AlreadyPresent | AlreadyStarted:
+    if slot.status is Status.DOWN:
+        return AlreadyPresent(slot.path, f"{slot.path} is down; restart_child or delete_child it")
+    return AlreadyStarted(slot.path, f"{slot.path} is {slot.status.value}", address_of(slot))
+
+
+async def begin_declared(team: Team) -> None:
+    """Start the declared children in order; the next starts when the one before has started."""
+    for spec in team.spec.children:
+        known = team.slots.get(str(spec.name)) if spec.name is not None else None
+        slot = known or add_child(team, spec)
+        team.declared.add(slot)
+        await team.begin_declared(slot)
+    for slot in tuple(team.slots.values()):
+        if slot not in team.declared and slot.intent is Intent.UP:
+            await team.begin_declared(slot)
+
+
+@asynccontextmanager
+async def open_supervisor(
+    name: str = "root",
+    *,
+    strategy: Strategy | str = Strategy.ONE_FOR_ONE,
+    max_restarts: int = 3,
+    max_seconds: float = 5.0,
+    auto_shutdown: AutoShutdown | str = AutoShutdown.NEVER,
+    children: Iterable[AnySpec] = (),
+    observers: Iterable[Observer] = (),
+) -> AsyncGenerator[Supervisor]:
+    """Open the root of a tree: its children live until the block is left.
+
+    However the block is left, the children are stopped first: in reverse order, each within its budget, also when the
+    surrounding scope is cancelled; then the cancellation, or what the block raised, goes on.
+
+    Args:
+        name: The first part of every path in the tree.
+        strategy: Which siblings are replaced when a child has to be restarted.
+        max_restarts: Restarts within *max_seconds* before giving up, >= 0.
+        max_seconds: Length of that window, > 0.
+        auto_shutdown: Whether significant children that end by themselves end the block.
+        children: Started in order before the block begins.
+        observers: Told every event of the tree.
+
+    Raises:
+        RestartLimitExceeded: The supervisor gave up; the block was cancelled. Raised bare.
+        StartError: One of *children* did not start; those before it were stopped.
+        TypeError, ValueError: A spec is not valid; nothing was started.
+    """
+    spec = SupervisorSpec(
+        name,
+        children=children,
+        strategy=strategy,
+        max_restarts=max_restarts,
+        max_seconds=max_seconds,
+        auto_shutdown=auto_shutdown,
+        restart=Restart.TEMPORARY,
+    )
+    team = Team(Runtime(observers), spec, spec.name)
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(team.runtime.timers.watch)
+        root = _Root(team)
+        await nursery.start(root.run)
+        nursery.start_soon(root.watch)
+        try:
+            with root.body:
+                yield Supervisor(team)
+        except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group
+            failure = error
+        with trio.CancelScope(shield=True):
+            team.order_stop()
+            await root.finished.wait()
+        nursery.cancel_scope.cancel()
+    team.close()
+    if root.failure is not None and not (failure is not None and not isinstance(failure, Exception | trio.Cancelled)):
+        raise root.failure
+    if failure is not None:
+        raise failure
+
+
+class _Root:
+    """The task of a root supervisor, out of reach of the surrounding cancellation, and the one that is in reach."""
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
+        self.body = trio.CancelScope()
+        self.finished = trio.Event()
+        self.failure: BaseException | None = None
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Run the team under a shield."""
+        try:
+            with trio.CancelScope(shield=True):
+                await self._team.run(lambda: begin_declared(self._team), task_status.started)
+        except BaseException as error:  # noqa: BLE001 - open_supervisor raises it
+            self.failure = error
+        finally:
+            self.finished.set()
+            self.body.cancel()
+
+    async def watch(self) -> None:
+        """See the surrounding cancellation, and turn it into an ordered stop even when the block does not react."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._team.order_stop()

@@ -1,0 +1,271 @@
+"""The children of one supervisor: order of start, restart and stop.
+
+Ends are looked up in the pure table of ``_restart`` at once, where they happen; what takes time (stopping and
+starting a group) is done by a task of its own, so that looking and ordering never wait for a child.
+A group restart is a pair of wishes per child, "must end" and "must begin", worked off one at a time: ends in reverse
+order, then begins in order. A failure in the middle only adds wishes.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from supervisors._errors import ActorNotAlive, RestartLimitExceeded, StartError, SupervisorStopped
+from supervisors._events import ChildCrashed, ChildStopped, RestartScheduled, SupervisorGaveUp
+from supervisors._exit import Exit, ExitKind, describe
+from supervisors._life import Life
+from supervisors._restart import Decision, RestartWindow, decide
+from supervisors._runtime import Runtime
+from supervisors._slot import Intent, Slot
+from supervisors._spec import AutoShutdown, ChildSpec, Restart, Strategy, SupervisorSpec
+
+AnySlot = Slot[Any]
+
+
+class Team:
+    """The children of one supervisor, over many lives of it."""
+
+    def __init__(self, runtime: Runtime, spec: SupervisorSpec, path: str) -> None:
+        self.runtime = runtime
+        self.spec = spec
+        self.path = path
+        self.slots: dict[str, AnySlot] = {}
+        """In start order."""
+        self.declared: set[AnySlot] = set()
+        self.is_open = False
+        """Children may be started."""
+        self.failure: BaseException | None = None
+        self._nursery: trio.Nursery | None = None
+        self._window = RestartWindow(spec.max_restarts, spec.max_seconds)
+        self._failures: deque[Exception] = deque(maxlen=spec.max_restarts + 1)
+        self._stop_ordered = trio.Event()
+        self._reborn: set[AnySlot] = set()
+        self._regroup_scope: trio.CancelScope | None = None
+        self._serial = 0
+
+    # ------------------------------------------------------------------ the supervisor's own life
+
+    async def run(self, begin: Callable[[], Awaitable[None]], ready: Callable[[], None]) -> None:
+        """Start the declared children, keep them, and stop all in reverse order when told to."""
+        self.failure = None
+        self._stop_ordered = trio.Event()
+        self._window = RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
+        try:
+            async with trio.open_nursery() as self._nursery:
+                self.is_open = True
+                try:
+                    await begin()
+                    ready()
+                    await self._stop_ordered.wait()
+                finally:
+                    self.is_open = False
+                    await self._stop_all()
+        finally:
+            self._nursery = None
+        if self.failure is not None:
+            raise self.failure
+
+    def order_stop(self) -> None:
+        """Have :meth:`run` stop the children and return. May be called twice."""
+        self.is_open = False
+        self._stop_ordered.set()
+
+    def interrupt(self, error: BaseException) -> None:
+        """Stop in order because of an interrupt, and raise it from :meth:`run`."""
+        self.failure = error
+        self.order_stop()
+
+    def start_task(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Run a task of a child."""
+        if self._nursery is None:
+            raise SupervisorStopped(self.path, f"{self.path} is not running")
+        self._nursery.start_soon(fn, *args)
+
+    async def _stop_all(self) -> None:
+        if self._regroup_scope is not None:
+            self._regroup_scope.cancel()
+        slots = [slot for slot in reversed(self.slots.values()) if slot.life is not None or slot.retry is not None]
+        for slot in slots:
+            self._cancel_start(slot)
+        if self.spec.dynamic:
+            async with trio.open_nursery() as nursery:
+                for slot in slots:
+                    nursery.start_soon(slot.stop, Intent.DOWN)
+        else:
+            for slot in slots:
+                await slot.stop(Intent.DOWN)
+        self._reborn.clear()
+        for slot in tuple(self.slots.values()):
+            if slot not in self.declared and not self.spec.keep_children:
+                self.forget(slot)
+
+    def _cancel_start(self, slot: AnySlot) -> None:
+        """A stop order does not wait for an ``on_start``."""
+        if slot.life is not None and not slot.life.is_ready:
+            slot.intent = Intent.DOWN
+            slot.life.ask_stop(Exit(ExitKind.SHUTDOWN))
+
+    def close(self) -> None:
+        """Note that this supervisor has no further life: nor have its children."""
+        for slot in reversed(tuple(self.slots.values())):
+            self.forget(slot)
+
+    def forget(self, slot: AnySlot) -> None:
+        """Take a child off the list for good."""
+        if self.slots.get(slot.id) is slot:
+            del self.slots[slot.id]
+        self.declared.discard(slot)
+        self._reborn.discard(slot)
+        slot.remove()
+
+    # ------------------------------------------------------------------ beginning
+
+    def name_child(self, spec: ChildSpec[Any] | SupervisorSpec) -> str:
+        """The child's id: its name, or a number."""
+        if spec.name is not None:
+            return str(spec.name)
+        self._serial += 1
+        return f"child-{self._serial}"
+
+    async def start(self, slot: AnySlot) -> None:
+        """Begin the first life of a new child and wait until it has started; forget it otherwise."""
+        slot.begin()
+        life = slot.life
+        if life is None:
+            return
+        try:
+            started = await slot.wait_settled(life)
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await slot.stop(Intent.DOWN)
+            self.forget(slot)
+            raise
+        if not started:
+            error = slot.exit.error if slot.exit is not None else None
+            self.forget(slot)
+            raise StartError(
+                slot.path, f"{slot.path} did not start: {describe(error) if error else slot.exit}"
+            ) from error
+
+    async def begin_declared(self, slot: AnySlot) -> None:
+        """Begin a declared child as part of this supervisor's own start."""
+        slot.begin()
+        life = slot.life
+        if life is None or await slot.wait_settled(life):
+            return
+        error = slot.exit.error if slot.exit is not None else None
+        raise StartError(slot.path, f"{slot.path} did not start: {describe(error)}") from error
+
+    def settle_terminated(self, slot: AnySlot) -> None:
+        """List a child that was terminated as down, or forget it."""
+        self._reborn.discard(slot)
+        if self.spec.dynamic or slot.restart is Restart.TEMPORARY:
+            self.forget(slot)
+
+    # ------------------------------------------------------------------ ends
+
+    def child_ended(self, slot: AnySlot, life: Life, exit_: Exit) -> None:
+        """Decide what the end of a life means. Called once per life, in its own task."""
+        now = trio.current_time()
+        event = ChildStopped if exit_.is_clean or slot.intent is not Intent.UP else ChildCrashed
+        self.runtime.emit(event(now, slot.path, life.number, exit_))
+        is_first_start = not life.is_ready and slot.restarts == 0 and slot not in self._reborn and life.number == 1
+        if slot.intent is not Intent.UP or is_first_start or not self.is_open:
+            if slot.intent is not Intent.DOWN and slot.restart is Restart.TEMPORARY and not is_first_start:
+                self.forget(slot)
+            return
+        match decide(exit_, slot.restart, self._window, now):
+            case Decision.RESTART:
+                self._restart(slot, exit_)
+            case Decision.LEAVE:
+                self._leave(slot)
+            case Decision.FORGET:
+                self.forget(slot)
+                self._check_significant(slot)
+            case Decision.GIVE_UP:
+                self._give_up(exit_)
+
+    def _leave(self, slot: AnySlot) -> None:
+        if self.spec.dynamic:
+            self.forget(slot)
+        self._check_significant(slot)
+
+    def _check_significant(self, slot: AnySlot) -> None:
+        if not slot.spec.significant:
+            return
+        rest = [other for other in self.slots.values() if other.spec.significant and other.life is not None]
+        if self.spec.auto_shutdown is AutoShutdown.ANY_SIGNIFICANT or not rest:
+            self.order_stop()
+
+    def _restart(self, slot: AnySlot, exit_: Exit) -> None:
+        self._note_failure(exit_)
+        slot.restarts += 1
+        pause = slot.spec.backoff.pause(slot.restarts, 0.0) if slot.spec.backoff is not None else 0.0
+        self.runtime.emit(RestartScheduled(trio.current_time(), slot.path, slot.restarts, pause, exit_))
+        if pause > 0:
+            slot.retry = self.runtime.timers.at(trio.current_time() + pause, lambda: self._retry(slot))
+        else:
+            self._retry(slot)
+
+    def _retry(self, slot: AnySlot) -> None:
+        slot.retry = None
+        if not self.is_open or slot.is_removed:
+            return
+        if self.spec.strategy is Strategy.ONE_FOR_ONE:
+            slot.begin()
+            return
+        slots = list(self.slots.values())
+        if self.spec.strategy is Strategy.REST_FOR_ONE:
+            slots = slots[slots.index(slot) :]
+        self._reborn.update(other for other in slots if other is slot or other.intent is not Intent.DOWN)
+        for other in slots:
+            if other.life is not None:
+                other.intent = Intent.REPLACE
+        if self._regroup_scope is None:
+            self._regroup_scope = trio.CancelScope()
+            self.start_task(self._regroup, self._regroup_scope)
+
+    async def _regroup(self, scope: trio.CancelScope) -> None:
+        try:
+            with scope:
+                while self._reborn:
+                    await self._regroup_step()
+        finally:
+            self._regroup_scope = None
+
+    async def _regroup_step(self) -> None:
+        order = [slot for slot in self.slots.values() if slot in self._reborn]
+        old = [slot for slot in order if slot.life is not None and slot.intent is Intent.REPLACE]
+        if old:
+            await old[-1].stop(Intent.REPLACE)
+            return
+        slot = order[0]
+        if slot.life is None:
+            slot.begin()
+        life = slot.life
+        if life is not None and await slot.wait_settled(life):
+            self._reborn.discard(slot)
+
+    def is_restarting(self, slot: AnySlot) -> bool:
+        """Whether a child without a life is to have one again."""
+        return slot.retry is not None or slot in self._reborn
+
+    def _note_failure(self, exit_: Exit) -> None:
+        if isinstance(exit_.error, Exception):
+            self._failures.append(exit_.error)
+
+    def _give_up(self, exit_: Exit) -> None:
+        self._note_failure(exit_)
+        failures = list(self._failures) or [ActorNotAlive(self.path, f"a child ended: {exit_}", exit_)]
+        error = RestartLimitExceeded(
+            self.path,
+            limit=self.spec.max_restarts,
+            window=self.spec.max_seconds,
+            failures=ExceptionGroup(f"the last failures under {self.path}", failures),
+        )
+        error.__cause__ = exit_.error if exit_.error is not None else failures[-1]
+        self.failure = error
+        self.runtime.emit(SupervisorGaveUp(trio.current_time(), self.path, error))
+        self.order_stop()
