@@ -1,0 +1,166 @@
+"""A model's requests, in order: plain data that outlives every life of the actor that works it off.
+
+The service executes the requests of one model strictly by number, from 1, without gaps; a repeated number is the same
+request. So a number is taken at the last moment, when a call is about to be sent, and only one call at a time is in
+doubt, that is: numbered, perhaps sent, not yet promised.
+
+::
+
+    waiting ──begin──► in doubt ──accept──► open ──settle──► (gone)
+       │                  │
+       withdraw           ├─ refuse: nothing of it was accepted, so its numbers go to the next call
+       (no number yet)    └─ fence:  the hole stays, so nothing later can ever be executed
+
+After a crash the call in doubt is sent again under its numbers, and open requests are asked for again: both are the same
+request to the server. Clients only append to ``waiting``; everything else happens in the turn of whoever serves the ledger.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from tinkex_actors.actors.errors import ClientFenced, OperationWithdrawn, fresh
+from tinkex_actors.actors.operation import Operation, Value
+from tinkex_actors.actors.pending import Slot
+from tinkex_actors.types.futures import Promise
+
+
+def _nobody() -> None:
+    """Nobody serves the ledger at the moment: whoever comes next looks at it first."""
+
+
+@define(eq=False)
+class Entry:
+    """One request: what it asks, where its fate is written, and its number once it has one."""
+
+    # Requests of one ledger bring results of many types; each slot knows its own.
+    operation: Operation[Any]
+    slot: Slot[Any]
+    number: int | None = None
+
+
+@define(eq=False)
+class Call:
+    """What one call of the user sends: one request, or the slices of a batch in their order."""
+
+    entries: Sequence[Entry]
+
+    def fail(self, error: Exception) -> None:
+        """Settle every request that is not settled yet."""
+        for entry in self.entries:
+            entry.slot.fail(fresh(error))
+
+
+@define(eq=False)
+class Ledger:
+    """The requests of one model."""
+
+    name: str
+    """For messages: which client this is."""
+    next_number: int = 1
+    waiting: deque[Call] = field(factory=deque[Call])
+    in_doubt: Call | None = None
+    open: dict[int, Entry] = field(factory=dict[int, Entry])
+    """Promised and not yet answered, by number."""
+    end: Exception | None = None
+    """Why nothing more is taken in, once that is so."""
+    knock: Callable[[], None] = _nobody
+    """Tells whoever serves the ledger that something waits."""
+
+    def enlist(self, call: Call) -> None:
+        """Let *call* wait behind those before it. Cannot be interrupted: it is in the ledger or it is not.
+
+        Raises:
+            TinkerError: The ledger takes in nothing more; a fresh copy of the reason.
+        """
+        if self.end is not None:
+            raise fresh(self.end)
+        self.waiting.append(call)
+        self.knock()
+
+    def withdraw(self, call: Call) -> bool:
+        """Take *call* back if it still waits, and say whether it did."""
+        if call not in self.waiting:
+            return False
+        self.waiting.remove(call)
+        call.fail(OperationWithdrawn(f"{call.entries[0].operation.name} was cancelled before it was sent"))
+        return True
+
+    def begin(self) -> Call | None:
+        """Give the next call its numbers, or return the one that is already in doubt; ``None`` if nothing waits."""
+        if self.in_doubt is None and self.waiting:
+            call = self.in_doubt = self.waiting.popleft()
+            for entry in call.entries:
+                entry.number = self.next_number
+                self.next_number += 1
+        return self.in_doubt
+
+    def accept(self, promises: Mapping[int, Promise]) -> None:
+        """Note the server's promises for requests of the call in doubt; once it has all, the call is open."""
+        call = self._call_in_doubt()
+        for entry in call.entries:
+            if entry.number is not None and entry.number in promises:
+                entry.slot.accept(promises[entry.number])
+                self.open[entry.number] = entry
+        if all(entry.number in self.open for entry in call.entries):
+            self.in_doubt = None
+
+    def refuse(self, error: Exception) -> None:
+        """The server has definitely not taken the call in doubt: fail it, and give its numbers to the next one.
+
+        If it has taken a part, the numbers of that part are spent and the hole before or between them stays.
+        """
+        call = self._call_in_doubt()
+        if any(entry.number in self.open for entry in call.entries):
+            self.fence(error)
+            return
+        self.next_number -= len(call.entries)
+        self.in_doubt = None
+        call.fail(error)
+
+    def fence(self, cause: Exception) -> None:
+        """Whether the call in doubt was taken cannot be known: fail it and everything after it, now and later."""
+        call = self._call_in_doubt()
+        first = call.entries[0]
+        end = ClientFenced(
+            f"{self.name}: request {first.number} ({first.operation.name}) is neither done nor known to be refused, so "
+            "nothing later can be executed; create a new training client from the last checkpoint"
+        )
+        end.__cause__ = cause
+        call.fail(end)
+        for entry in call.entries:
+            self.open.pop(entry.number or 0, None)
+        self._stop(end)
+
+    def settle(self, number: int, fate: "Value[Any] | Exception") -> None:
+        """Write down how the open request *number* ended. A failed result breaks nothing that comes after it."""
+        entry = self.open.pop(number, None)
+        if entry is None:
+            return
+        match fate:
+            case Value(value):
+                entry.slot.succeed(value)
+            case error:
+                entry.slot.fail(error)
+
+    def close(self, error: Exception) -> None:
+        """Fail everything that is not settled, and take in nothing more."""
+        if self.in_doubt is not None:
+            self.in_doubt.fail(error)
+        for entry in self.open.values():
+            entry.slot.fail(fresh(error))
+        self.open.clear()
+        self._stop(error)
+
+    def _stop(self, end: Exception) -> None:
+        self.end = end
+        self.in_doubt = None
+        while self.waiting:
+            self.waiting.popleft().fail(end)
+
+    def _call_in_doubt(self) -> Call:
+        if self.in_doubt is None:
+            raise RuntimeError(f"{self.name}: no call is in doubt; call begin() first")
+        return self.in_doubt

@@ -1,0 +1,203 @@
+"""What a user holds of an operation: awaitable any number of times, and independent of every actor's life.
+
+A :class:`Slot` is where one request's fate is written: plain data that lies in a ledger, outlives crashes and is settled
+exactly once. A :class:`Pending` reads one slot or several (a batch may travel as several requests). Cancelling a task
+that awaits only stops the waiting, except for samples: when the last waiter leaves, the sample is withdrawn.
+
+A failure that nobody ever awaited is told once, at warning, when the last handle to it is gone.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Generic, TypeVar
+
+import structlog
+import trio
+from attrs import define, field
+
+from tinkex_actors.actors.errors import fresh
+from tinkex_actors.types.futures import Promise
+
+T = TypeVar("T")
+
+_log = structlog.get_logger("tinkex_actors")
+
+
+@define(eq=False)
+class Audience:
+    """Whether anybody listens to an operation, so that a failure nobody hears is told, once."""
+
+    operation: str
+    """The protocol's name, for the report."""
+    has_listened: bool = False
+    has_left: bool = False
+    has_been_told: bool = False
+
+    def leave(self) -> None:
+        """The last handle is gone."""
+        self.has_left = True
+
+    def tell(self, error: Exception) -> None:
+        """Report *error* if there is nobody else to hear it."""
+        if self.has_left and not self.has_listened and not self.has_been_told:
+            self.has_been_told = True
+            _log.warning("operation failed and nobody awaited it", operation=self.operation, error=str(error))
+
+
+@define(eq=False)
+class Slot(Generic[T]):
+    """Where the fate of one request is written, once."""
+
+    audience: Audience
+    promise: Promise | None = None
+    """The server's word, once it is given."""
+    error: Exception | None = None
+    """Why it failed, once it has."""
+    _value: T | None = None
+    _accepted: trio.Event = field(factory=trio.Event)
+    _settled: trio.Event = field(factory=trio.Event)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the fate is known."""
+        return self._settled.is_set()
+
+    def accept(self, promise: Promise) -> None:
+        """The server has taken the request. May be said again: a resend brings the same promise."""
+        self.promise = promise
+        self._accepted.set()
+
+    def succeed(self, value: T) -> None:
+        """Write down the result; what is already settled stays."""
+        if not self.is_settled:
+            self._value = value
+            self._accepted.set()
+            self._settled.set()
+
+    def fail(self, error: Exception) -> None:
+        """Write down the failure; what is already settled stays."""
+        if not self.is_settled:
+            self.error = error
+            self._accepted.set()
+            self._settled.set()
+            self.audience.tell(error)
+
+    async def wait_accepted(self) -> None:
+        """Wait for the server's promise; raise if there will be none."""
+        await self._accepted.wait()
+        if self.promise is None:
+            self._raise_failure()
+
+    async def wait(self) -> T:
+        """Wait for the fate, and return or raise it; each waiter gets an exception of its own."""
+        await self._settled.wait()
+        self._raise_failure()
+        # Only None itself can be None here: a settled slot without an error has its value.
+        return self._value  # type: ignore[return-value]
+
+    def _raise_failure(self) -> None:
+        if self.error is not None:
+            raise fresh(self.error)
+
+
+class Pending(Generic[T]):
+    """An operation that was submitted. ``await`` it for its result, as often as you like."""
+
+    # The slices of a batch bring values of another type than the whole: only `combine` knows both.
+    def __init__(
+        self,
+        slots: Sequence[Slot[Any]],
+        combine: Callable[[Sequence[Any]], T],
+        *,
+        withdraw: Callable[[], bool],
+        is_left_to_run: bool = True,
+    ) -> None:
+        """Read *slots*.
+
+        Args:
+            slots: At least one, all with one audience.
+            combine: Makes the result of the slots' values; called once, by the first who awaits.
+            withdraw: Takes the operation back if that can still be done, and says whether it could.
+            is_left_to_run: Whether it goes on when the last waiter is cancelled.
+        """
+        self._slots = slots
+        self._combine = combine
+        self._withdraw = withdraw
+        self._is_left_to_run = is_left_to_run
+        self._waiters = 0
+        self._result: list[T] = []
+
+    @property
+    def operation(self) -> str:
+        """The protocol's name of what was submitted."""
+        return self._slots[0].audience.operation
+
+    @property
+    def is_done(self) -> bool:
+        """Whether awaiting would return or raise at once."""
+        return all(slot.is_settled for slot in self._slots)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Wait for the result.
+
+        Raises:
+            TinkerError: The operation failed; the same for everyone who awaits.
+        """
+        return self._wait().__await__()
+
+    async def accepted(self) -> None:
+        """Wait until the server has promised to do it.
+
+        Raises:
+            TinkerError: It never will.
+        """
+        for slot in self._slots:
+            await slot.wait_accepted()
+
+    def cancel(self) -> bool:
+        """Withdraw the operation, and say whether that was possible.
+
+        A training operation can be withdrawn until it is sent: afterwards its number is spent, and leaving it out would
+        stop everything behind it. A sample can be withdrawn until it is answered; the server is told where it listens.
+        """
+        return self._withdraw()
+
+    async def _wait(self) -> T:
+        async with _Listening(self):
+            values = [await slot.wait() for slot in self._slots]
+        if not self._result:
+            self._result.append(self._combine(values))
+        return self._result[0]
+
+    def _come(self) -> None:
+        self._waiters += 1
+        self._slots[0].audience.has_listened = True
+
+    def _go(self, *, is_cancelled: bool) -> None:
+        self._waiters -= 1
+        if is_cancelled and not self._waiters and not self._is_left_to_run:
+            self._withdraw()
+
+    def __repr__(self) -> str:
+        state = "done" if self.is_done else "pending"
+        return f"<{type(self).__name__} {self.operation} {state}>"
+
+    def __del__(self) -> None:
+        # A constructor that raised leaves no slots.
+        for slot in getattr(self, "_slots", ()):
+            slot.audience.leave()
+            if slot.error is not None:
+                slot.audience.tell(slot.error)
+
+
+class _Listening:
+    """One waiter's presence."""
+
+    def __init__(self, pending: Pending[Any]) -> None:
+        self._pending = pending
+
+    async def __aenter__(self) -> None:
+        self._pending._come()  # noqa: SLF001 - one module's two halves
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        is_cancelled = kind is not None and issubclass(kind, trio.Cancelled)
+        self._pending._go(is_cancelled=is_cancelled)  # noqa: SLF001 - one module's two halves
