@@ -6,6 +6,7 @@
 #   make install      the `tinkex` command in $(VENV)/bin
 #   make conformance  the tally of OTP and tinkex scenarios
 #   make deep         the property tests with many more examples
+#   make bench-actors the runtime beside bare trio, as ratios
 #   make docs         the documentation, into docs/_build; dead references are errors
 #   make parity       the engine against torch and transformers
 #
@@ -26,7 +27,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL   = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: demo test check format install conformance deep docs parity clean
+.PHONY: demo test check format install conformance deep bench-actors docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -55,6 +56,9 @@ conformance: $(VENV)/.test
 
 deep: $(VENV)/.test
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+bench-actors: $(VENV)/.test
+	$(BIN)/python -m benchmarks.actors $(BENCH_ARGS)
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build

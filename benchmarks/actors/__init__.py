@@ -1,0 +1,1 @@
+"""What the runtime costs, beside what trio costs: ``python -m benchmarks.actors``."""

@@ -1,0 +1,55 @@
+"""Print the tables: ``python -m benchmarks.actors [--rounds N] [--scale X]``."""
+
+import argparse
+from functools import partial
+
+from benchmarks.actors import floors, ours
+from benchmarks.actors.floors import on_trio
+from benchmarks.measure import Contender, Subject, compare, table
+
+Measure = tuple[str, Contender, list[Contender], int]
+
+
+def _ours(name: str, run: Subject, reach: float) -> Contender:
+    return Contender(name, run, reach)
+
+
+def measures() -> list[Measure]:
+    """Every table: title, floor, contenders, operations a round."""
+    deque_floor = Contender("deque append + popleft", floors.append_and_pop)
+    return [
+        ("Call", Contender("two task switches", on_trio(floors.two_switches)),
+         [_ours("call", on_trio(ours.call), 1.3)], 5_000),
+        ("Call, 100 callers", Contender("two task switches, 100 pairs", on_trio(floors.hundred_pairs)),
+         [_ours("call", on_trio(ours.hundred_callers), 0.8)], 10_000),
+        ("Call in time", Contender("two switches in fail_after", on_trio(floors.two_switches_in_time)),
+         [_ours("call in fail_after", on_trio(ours.call_in_time), 1.3)], 5_000),
+        ("Cast", deque_floor,
+         [_ours("cast_nowait, sender's side", on_trio(ours.cast_sender), 4),
+          _ours("cast_nowait, through to the actor", on_trio(ours.cast_through), 16),
+          _ours("cast, bounded mailbox", on_trio(ours.cast_bounded), 32)], 20_000),
+        ("Start and stop", Contender("start_soon, park, cancel", on_trio(floors.park_and_cancel)),
+         [_ours("start_child, stop", on_trio(ours.start_and_stop), 2.5)], 1_000),
+        ("Restart", Contender("crash, start_soon, one question", on_trio(floors.crash_and_start)),
+         [_ours("crash, restart, call; 1 sibling", on_trio(partial(ours.restart_among, 1)), 2.0),
+          _ours("the same; 1,000 siblings", on_trio(partial(ours.restart_among, 1_000)), 2.0)], 500),
+        ("Timers, 10,000 pending", Contender("heap push + pop", floors.push_and_pop),
+         [_ours("send_after 0, through to the actor", on_trio(ours.timers), 2.0)], 5_000),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Run every table and print it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.actors", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--scale", type=float, default=1.0, help="multiply the operations of a round")
+    parser.add_argument("--only", default="", help="tables whose title contains this")
+    options = parser.parse_args()
+    for title, floor, contenders, count in measures():
+        if options.only.lower() in title.lower():
+            rows = compare(floor, contenders, count=max(int(count * options.scale), 100), rounds=options.rounds)
+            print(table(title, rows), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
