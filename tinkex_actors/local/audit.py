@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import orjson
 from attrs import asdict, define, field, frozen
@@ -19,6 +20,14 @@ from tinkex_actors.types.ids import ModelId, SamplingSessionId
 from tinkex_actors.types.model_input import EncodedTextChunk
 
 KEPT = 100_000
+
+
+class AuditNote(TypedDict, total=False):
+    """What an entry may say beside model, number and kind; see `AuditEntry`."""
+
+    batch: str | None
+    parameters: dict[str, object] | None
+    weights: str | None
 
 
 @frozen(kw_only=True)
@@ -73,25 +82,10 @@ class AuditLog:
         return sum(times for (_, executed), times in self.executed.items() if executed == kind)
 
     def append(
-        self,
-        model: ModelId | SamplingSessionId,
-        number: int,
-        kind: str,
-        *,
-        batch: str | None = None,
-        parameters: dict[str, object] | None = None,
-        weights: str | None = None,
+        self, model: ModelId | SamplingSessionId, number: int, kind: str, **note: Unpack[AuditNote]
     ) -> AuditEntry:
         """Note that an operation took effect."""
-        entry = AuditEntry(
-            index=self._next,
-            model=model,
-            number=number,
-            kind=kind,
-            batch=batch,
-            parameters=parameters,
-            weights=weights,
-        )
+        entry = AuditEntry(index=self._next, model=model, number=number, kind=kind, **note)
         self._next += 1
         self._entries.append(entry)
         self.executed[model, kind] += 1

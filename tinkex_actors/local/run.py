@@ -1,0 +1,182 @@
+"""One training run: the plain data behind a model, which outlives the crash of the actor that works on it.
+
+`Run.perform` does one operation and blocks: it is called in a worker thread, one call at a time. It changes the engine's
+model and the checkpoint store and nothing else; promises, order and the audit log are its caller's.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, assert_never
+
+import numpy as np
+from attrs import define, field, frozen
+
+from tinkex_actors.local.checkpoints import CheckpointStore, Recipe, StoredCheckpoint, Tensors
+from tinkex_actors.local.engine import Adapter, BaseModel, TrainableModel
+from tinkex_actors.local.keys import Owner
+from tinkex_actors.local.operations import Create, CreateFrom, Expose, Load, Operation, Pass, Save, Step
+from tinkex_actors.local.paths import CheckpointPath, Kind
+from tinkex_actors.local.refusals import BadRequest
+from tinkex_actors.local.sequencer import Sequencer
+from tinkex_actors.local.translation import data_to_examples, params_to_settings, recipe_to_spec, result_to_output
+from tinkex_actors.types.ids import ModelId, RequestId, SessionId, TinkerPath
+from tinkex_actors.types.sampling import SamplingClientKind
+from tinkex_actors.types.service import CreateModelResponse
+from tinkex_actors.types.training import ForwardBackwardOutput, OptimizerConfig, OptimStepResponse
+from tinkex_actors.types.weights import LoadWeightsResponse, SaveWeightsForSamplerResponse, SaveWeightsResponse
+
+
+@frozen(eq=False)
+class Exposed:
+    """Weights to sample from that have no name yet."""
+
+    adapter: Adapter
+    client_kind: SamplingClientKind
+
+
+@frozen(eq=False)
+class Numbered:
+    """One operation with its place in the sequence and its promise."""
+
+    number: int
+    request_id: RequestId
+    operation: Operation
+
+
+Result: TypeAlias = (
+    CreateModelResponse
+    | LoadWeightsResponse
+    | ForwardBackwardOutput
+    | OptimStepResponse
+    | SaveWeightsResponse
+    | SaveWeightsForSamplerResponse
+    | Exposed
+)
+
+
+@define(eq=False)
+class Run:
+    """A model in training and everything known about it."""
+
+    model_id: ModelId
+    session_id: SessionId
+    owner: Owner
+    base: BaseModel
+    recipe: Recipe
+    optimizer: OptimizerConfig
+    store: CheckpointStore
+    created_at: datetime
+    last_request_at: datetime
+    user_metadata: Mapping[str, Any] | None = None
+    sequencer: Sequencer = field(factory=Sequencer)
+    request_types: dict[int, str] = field(factory=dict[int, str])
+    """What was asked under each number."""
+    waiting: dict[RequestId, Numbered] = field(factory=dict[RequestId, Numbered])
+    """Accepted and not begun."""
+    current: Numbered | None = None
+    """Begun and not ended: in doubt if its actor crashes."""
+    model: TrainableModel | None = None
+    fault: str | None = None
+    """Why this model cannot work any more."""
+
+    def perform(self, operation: Operation, *, now: datetime) -> Result:
+        """Do *operation* and return what it came to.
+
+        Raises:
+            EngineInputError: The engine refuses it; nothing changed.
+            Refusal: The checkpoint store refuses it; nothing changed.
+        """
+        match operation:
+            case Create():
+                result: Result = self._create(operation)
+            case CreateFrom():
+                result = self._create_from(operation)
+            case Pass():
+                result = self._pass(operation)
+            case Step():
+                result = self._step(operation)
+            case Save():
+                result = self._save(operation, now)
+            case Expose():
+                result = Exposed(self._model().snapshot(), operation.client_kind)
+            case Load():
+                result = self._load(operation)
+            case _:
+                assert_never(operation)
+        return result
+
+    def digest(self) -> str | None:
+        """Name the weights by their bits; None before there are any."""
+        return None if self.model is None else self.model.weights_digest()
+
+    def _build(self, seed: int) -> TrainableModel:
+        return TrainableModel(self.base, Adapter.create(self.base, recipe_to_spec(self.recipe, seed)))
+
+    def _model(self) -> TrainableModel:
+        if self.model is None:
+            raise BadRequest(f"model {self.model_id} was never created; its creation failed")
+        return self.model
+
+    def _create(self, operation: Create) -> CreateModelResponse:
+        self.model = self._build(operation.seed)
+        return CreateModelResponse(self.model_id)
+
+    def _create_from(self, operation: CreateFrom) -> LoadWeightsResponse:
+        model = self._build(0)
+        model.load_state(self.store.read(operation.checkpoint), optimizer=operation.with_optimizer)
+        self.model = model
+        return LoadWeightsResponse(TinkerPath(str(operation.checkpoint.path)), self.model_id)
+
+    def _load(self, operation: Load) -> LoadWeightsResponse:
+        self._model().load_state(self.store.read(operation.checkpoint), optimizer=operation.with_optimizer)
+        return LoadWeightsResponse(TinkerPath(str(operation.checkpoint.path)), self.model_id)
+
+    def _step(self, operation: Step) -> OptimStepResponse:
+        metrics = self._model().optim_step(params_to_settings(operation.params, self.optimizer))
+        # The official client's JSON parser knows no NaN.
+        return OptimStepResponse({name: value for name, value in metrics.items() if np.isfinite(value)})
+
+    def _pass(self, operation: Pass) -> ForwardBackwardOutput:
+        asked = operation.input
+        examples = data_to_examples(asked.data)
+        config = dict(asked.loss_fn_config or {})
+        result = self._model().forward_backward(examples, asked.loss_fn, config, backward=not operation.forward_only)
+        return result_to_output(result, asked.loss_fn)
+
+    def _save(self, operation: Save, now: datetime) -> SaveWeightsResponse | SaveWeightsForSamplerResponse:
+        path = CheckpointPath(self.model_id, operation.checkpoint_kind, operation.name)
+        if not operation.overwrite and self.store.find(path, now=now) is not None:
+            raise BadRequest(f"{path} is already there; choose another name")
+        ttl = operation.ttl_seconds
+        checkpoint = StoredCheckpoint(
+            path,
+            self.owner,
+            file="",
+            size_bytes=0,
+            created_at=now,
+            recipe=self.recipe,
+            expires_at=None if ttl is None else now + timedelta(seconds=ttl),
+            user_metadata=operation.user_metadata,
+        )
+        state, written = self._model().state(), TinkerPath(str(path))
+        if operation.checkpoint_kind is Kind.TRAINING:
+            self.store.write(checkpoint, state)
+            return SaveWeightsResponse(written)
+        self.store.write(checkpoint, _adapter_only(state))
+        return SaveWeightsForSamplerResponse(path=written)
+
+
+def _adapter_only(state: Tensors) -> Tensors:
+    return {name: tensor for name, tensor in state.items() if name.startswith("adapter.")}
+
+
+def load_adapter(base: BaseModel, checkpoint: StoredCheckpoint, store: CheckpointStore) -> Adapter:
+    """Read the weights of a checkpoint for sampling. Blocks.
+
+    Raises:
+        EngineInputError: They do not fit the base model.
+        NotFound: They are no longer there.
+    """
+    model = TrainableModel(base, Adapter.create(base, recipe_to_spec(checkpoint.recipe)))
+    model.load_state(store.read(checkpoint), optimizer=False)
+    return model.snapshot()

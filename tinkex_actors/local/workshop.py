@@ -1,0 +1,48 @@
+"""What the actors of the server work with: promises, checkpoints, the log, clocks, and room to compute.
+
+Plain shared data of one event loop; nothing in here waits except `compute`, which lends a worker thread. Training and
+sampling have rooms of their own, one computation at a time each and first come first served: neither starves the other,
+no model starves another, and the same requests meet the engine in the same order.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+import trio
+from attrs import field, frozen
+
+from tinkex_actors.local.audit import AuditLog
+from tinkex_actors.local.checkpoints import CheckpointStore
+from tinkex_actors.local.futures import Futures
+from tinkex_actors.local.limits import Limits
+
+T = TypeVar("T")
+
+
+def _room() -> trio.CapacityLimiter:
+    return trio.CapacityLimiter(1)
+
+
+@frozen(eq=False, kw_only=True)
+class Workshop:
+    """Shared by every actor of one server."""
+
+    futures: Futures
+    store: CheckpointStore
+    audit: AuditLog
+    limits: Limits
+    now: Callable[[], datetime]
+    """The date, with its time zone: for records people read and for what expires."""
+    notes_weights: bool = False
+    """Whether the log names the weights after each change of them."""
+    training: trio.CapacityLimiter = field(factory=_room)
+    sampling: trio.CapacityLimiter = field(factory=_room)
+    disk: trio.CapacityLimiter = field(factory=_room)
+
+    async def compute(self, work: Callable[[], T], room: trio.CapacityLimiter) -> T:
+        """Do *work* in a worker thread when *room* is free, and return what it returns.
+
+        Not interrupted by cancellation once begun: what was applied must be known to have been applied.
+        """
+        return await trio.to_thread.run_sync(work, limiter=room)
