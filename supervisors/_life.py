@@ -22,7 +22,8 @@ class Life:
     """One incarnation. Subclasses say what it does (:meth:`run`) and how it tidies up (:meth:`clean_up`)."""
 
     __slots__ = (
-        "_helpers", "asked", "failure", "grace", "is_killed", "is_ready", "number", "scope", "since", "slot", "watcher",
+        "_endings", "_helpers", "asked", "failure", "grace", "is_killed", "is_ready", "number", "scope", "since", "slot",
+        "watcher",
     )  # fmt: skip
 
     def __init__(self, slot: "Slot[Any]", number: int) -> None:
@@ -39,6 +40,7 @@ class Life:
         self.failure: BaseException | None = None
         """What escaped from a helper task; the life ends with it."""
         self._helpers: set[trio.CancelScope] | None = None
+        self._endings: dict[object, Callable[[Life, Exit], None]] | None = None
         self.watcher: trio.lowlevel.Task | None = None
 
     async def live(self) -> None:
@@ -74,6 +76,28 @@ class Life:
             self.asked = exit_
             if not self.is_ready:
                 self.scope.cancel()
+
+    def at_end(self, key: object, action: "Callable[[Life, Exit], None]") -> None:
+        """Do *action* in the very step in which the exit becomes known. It must not raise and not block.
+
+        Args:
+            key: Whose action it is; a second one of the same key replaces the first.
+            action: Given this life and how it ended.
+        """
+        if self._endings is None:
+            self._endings = {}
+        self._endings[key] = action
+
+    def not_at_end(self, key: object) -> None:
+        """Forget the action of *key*, if there is one."""
+        if self._endings is not None:
+            self._endings.pop(key, None)
+
+    def finish(self, exit_: Exit) -> None:
+        """Do what was to be done at the end."""
+        endings, self._endings = self._endings, None
+        for action in (endings or {}).values():
+            action(self, exit_)
 
     def kill(self) -> None:
         """Cancel everything of this life, its clean-up included."""

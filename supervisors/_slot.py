@@ -109,6 +109,7 @@ class Slot(Generic[S]):
         """Note that the life, its helper tasks and its clean-up are over."""
         self.life = None
         self.exit = exit_
+        life.finish(exit_)
         self.start_error = None if life.is_ready else exit_.error
         self.team.child_ended(self, life, exit_)
         self._notify()
