@@ -90,6 +90,7 @@ from tinkex_actors.types.sampling import (
     SamplingParams,
     Stop,
     StopReason,
+    StopRule,
     TopkLogprobs,
 )
 from tinkex_actors.types.service import (
@@ -266,6 +267,7 @@ __all__ = [
     "Severity",
     "Stop",
     "StopReason",
+    "StopRule",
     "SupportedModel",
     "TelemetryBatch",
     "TelemetryEvent",

@@ -19,6 +19,9 @@ EMPTY_LOGPROB = -99999.0
 """What an empty cell of a top-k table holds, together with token 0."""
 
 Stop: TypeAlias = str | Sequence[str] | Sequence[int]
+"""What a user may say to end a sequence."""
+StopRule: TypeAlias = str | tuple[str, ...] | tuple[int, ...] | None
+"""The same, frozen."""
 
 
 class StopReason(StrEnum):
@@ -35,7 +38,7 @@ class SamplingClientKind(StrEnum):
     INFLIGHT = "inflight"
 
 
-def _to_stop(stop: Stop | None) -> str | tuple[str, ...] | tuple[int, ...] | None:
+def _to_stop(stop: Stop | None) -> StopRule:
     if stop is None or isinstance(stop, str):
         return stop
     # A mixture fails in the validator; until then it has no better type.
@@ -59,9 +62,7 @@ class SamplingParams:
     """At most this many tokens; ``None`` leaves it to the server."""
     seed: int | None = field(default=None, validator=optional(integer()))
     """Makes the draw repeatable."""
-    stop: str | tuple[str, ...] | tuple[int, ...] | None = field(
-        default=None, converter=_to_stop, validator=_check_stop
-    )
+    stop: StopRule = field(default=None, converter=_to_stop, validator=_check_stop)
     """Texts or token ids that end a sequence. ``None``: the model's own end; empty: nothing but the length."""
     temperature: float = field(default=1.0, validator=number(minimum=0.0))
     """0 is greedy."""

@@ -4,6 +4,7 @@
 over leaves it alone afterwards. Lists are accepted at the door and cost a conversion.
 """
 
+import math
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -24,6 +25,8 @@ Numbers: TypeAlias = Array | Sequence[int] | Sequence[float] | Sequence[Sequence
 
 _SHOWN = 8
 _MATRIX = 2
+_MAX_RANK = 32
+_MAX_ELEMENTS = 2**59
 
 
 class TensorDtype(StrEnum):
@@ -158,8 +161,8 @@ class TensorData:
     def __attrs_post_init__(self) -> None:
         # The element type is only known once all fields are; frozen classes are completed this way.
         object.__setattr__(self, "data", to_dtype(self.data, self.dtype))
-        if self.shape is not None and any(side < 0 for side in self.shape):
-            raise ValueError(f"shape must have no negative side, got {list(self.shape)}")
+        if self.shape is not None and not _is_reasonable(self.shape):
+            raise ValueError(f"shape must have at most 32 sides, none negative and none huge, got {list(self.shape)}")
         if self.sparse_crow_indices is not None or self.sparse_col_indices is not None:
             self._check_sparse()
         elif self.shape is not None and _count(self.shape) != self.data.size:
@@ -224,7 +227,10 @@ class TensorData:
 
 
 def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count
+    return math.prod(shape)
+
+
+def _is_reasonable(shape: tuple[int, ...]) -> bool:
+    """Whether numpy can hold an array of that shape at all, even an empty one."""
+    sides = [side or 1 for side in shape]
+    return len(shape) <= _MAX_RANK and min(sides, default=1) > 0 and math.prod(sides) <= _MAX_ELEMENTS

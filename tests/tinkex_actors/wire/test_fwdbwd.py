@@ -1,0 +1,214 @@
+"""`tinkex_actors.wire.fwdbwd`: the protocol's own bytes, the official SDK as judge, and bytes from hell."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tinker.proto import tinker_public_pb2 as sdk
+from tinker.proto.response_conv import deserialize_forward_backward_output
+
+from tests.tinkex_actors.wire.strategies import OUTPUTS, REQUESTS
+from tinkex_actors.types import (
+    Datum,
+    ForwardBackwardInput,
+    ForwardBackwardOutput,
+    ForwardBackwardRequest,
+    ImageAssetPointerChunk,
+    ModelId,
+    ModelInput,
+    RequestInvalid,
+    ResponseInvalid,
+    TensorData,
+)
+from tinkex_actors.wire import (
+    decode_forward_backward_output,
+    decode_forward_backward_request,
+    encode_forward_backward_output,
+    encode_forward_backward_request,
+)
+from tinkex_actors.wire import tinker_public_pb2 as pb
+
+A1 = bytes.fromhex(
+    "0a09733a747261696e3a301001"
+    "1a380a0c0a0a0a08010000002c01000012280a0d7461726765745f746f6b656e73"
+    "12170a102c0100000000000002000000000000001802220102"
+    "220d63726f73735f656e74726f7079"
+)
+A2 = bytes.fromhex("0a016d1002220370706f2a0c0a016211000000000000e03f30013a0e0a0162120909000000000000e03f")
+A4 = bytes.fromhex(
+    "0a0b41727261795265636f7264123a12360a086c6f6770726f6273"
+    "122a0a0c000080bf000000c0000000bf1218000000000000000008000000000000000c000000000000001801"
+    "18021a130a086c6f73733a73756d11000000000000f83f"
+)
+TRAINING = ForwardBackwardRequest(
+    ForwardBackwardInput((Datum(ModelInput.from_ints([1, 300]), {"target_tokens": [300, 2]}),), "cross_entropy"),
+    ModelId("s:train:0"),
+    1,
+)
+CONFIGURED = ForwardBackwardRequest(ForwardBackwardInput((), "ppo", {"b": 0.5}), ModelId("m"), 2, forward_only=True)
+RESULT = ForwardBackwardOutput(
+    "ArrayRecord",
+    [{"logprobs": TensorData([-1, -2], "float32", [2])}, {"logprobs": TensorData([-0.5], "float32", [1])}],
+    {"loss:sum": 1.5},
+)
+
+
+@pytest.mark.parametrize(("body", "request_"), [(A1, TRAINING), (A2, CONFIGURED)], ids=["A1", "A2"])
+def test_the_protocol_documents_requests_are_ours(body: bytes, request_: ForwardBackwardRequest) -> None:
+    """Bytes that the official SDK wrote, read and written by us."""
+    assert decode_forward_backward_request(body) == request_
+    assert sdk.ForwardBackwardRequest.FromString(encode_forward_backward_request(request_)) == (
+        sdk.ForwardBackwardRequest.FromString(body)
+    )
+
+
+def test_the_protocol_documents_sparse_tensor_is_ours() -> None:
+    """A3: values, row pointers, columns."""
+    tensor = TensorData([7], "int64", [2, 3], [0, 0, 1], [2])
+    request = ForwardBackwardRequest(
+        ForwardBackwardInput((Datum(ModelInput(), {"weights": tensor}),), "cross_entropy"), ModelId("m"), 1
+    )
+    a3 = "122e0a08070000000000000012180000000000000000000000000000000001000000000000001a08020000000000000018022202 0203"
+    assert bytes.fromhex(a3) in encode_forward_backward_request(request)
+    assert decode_forward_backward_request(encode_forward_backward_request(request)) == request
+
+
+def test_the_protocol_documents_result_is_ours() -> None:
+    """A4: two data of different lengths in one record."""
+    assert decode_forward_backward_output(A4) == RESULT
+    assert encode_forward_backward_output(RESULT) == A4
+
+
+@given(REQUESTS)
+def test_a_request_survives_the_wire(request: ForwardBackwardRequest) -> None:
+    """What a client sends is what a server reads; and the official messages agree about every byte of it."""
+    body = encode_forward_backward_request(request)
+    assert decode_forward_backward_request(body) == request
+    judged = sdk.ForwardBackwardRequest.FromString(body)
+    assert sdk.ForwardBackwardRequest.FromString(judged.SerializeToString()) == judged
+    assert (judged.model_id, judged.seq_id, len(judged.data)) == (
+        request.model_id,
+        request.seq_id,
+        len(request.forward_backward_input.data),
+    )
+
+
+@given(OUTPUTS)
+def test_a_result_survives_the_wire_and_the_official_sdk_reads_the_same(output: ForwardBackwardOutput) -> None:
+    """Whatever the shapes; rows of unlike shapes take several records."""
+    body = encode_forward_backward_output(output)
+    assert decode_forward_backward_output(body) == output
+    judged = deserialize_forward_backward_output(body)
+    assert judged.loss_fn_output_type == output.loss_fn_output_type
+    assert judged.metrics == output.metrics
+    for ours, theirs in zip(output.loss_fn_outputs, judged.loss_fn_outputs, strict=True):
+        for name, tensor in ours.items():
+            assert tensor == TensorData(theirs[name].to_numpy(), theirs[name].dtype, theirs[name].shape)
+
+
+def test_a_pointer_to_an_image_cannot_train() -> None:
+    """The message has no field for it; the official SDK refuses too."""
+    datum = Datum(ModelInput((ImageAssetPointerChunk("asset://1", "png"),)))
+    request = ForwardBackwardRequest(ForwardBackwardInput((datum,), "ppo"), ModelId("m"), 1)
+    with pytest.raises(RequestInvalid, match=r"data\[0\].model_input: expected text, inline images or audio"):
+        encode_forward_backward_request(request)
+
+
+def test_text_parameters_travel_in_the_new_map_only() -> None:
+    """Older servers would choke on them."""
+    request = ForwardBackwardRequest(ForwardBackwardInput((), "custom", {"loss_id": "x", "k": 1.0}), ModelId("m"), 1)
+    message = pb.ForwardBackwardRequest.FromString(encode_forward_backward_request(request))
+    assert dict(message.loss_fn_config) == {"k": 1.0}
+    assert decode_forward_backward_request(message.SerializeToString()) == request
+
+
+def test_the_old_map_is_read_where_the_new_one_is_empty() -> None:
+    """Bodies of older clients."""
+    message = pb.ForwardBackwardRequest(model_id="m", seq_id=1, loss_fn="ppo", loss_fn_config={"k": 1.0})
+    request = decode_forward_backward_request(message.SerializeToString())
+    assert request.forward_backward_input.loss_fn_config == {"k": 1.0}
+
+
+def test_narrow_element_types_are_widened() -> None:
+    """bfloat16 is the upper half of a float32, int32 becomes int64."""
+    message = pb.ForwardBackwardOutput()
+    fields = message.loss_fn_outputs.add(num_datums=1).fields
+    halves = (np.array([1.5, -2.0], np.float32).view(np.uint32) >> 16).astype("<u2")
+    offsets = np.array([0, 4], "<i8").tobytes()
+    fields["a"].MergeFrom(pb.BatchedTensor(data=halves.tobytes(), offsets=offsets, dtype=pb.DTYPE_BFLOAT16))
+    offsets = np.array([0, 8], "<i8").tobytes()
+    fields["b"].MergeFrom(
+        pb.BatchedTensor(data=np.array([1, -2], "<i4").tobytes(), offsets=offsets, dtype=pb.DTYPE_INT32)
+    )
+    (datum,) = decode_forward_backward_output(message.SerializeToString()).loss_fn_outputs
+    assert datum == {"a": TensorData([1.5, -2.0], "float32", [2]), "b": TensorData([1, -2], "int64", [2])}
+
+
+def test_data_without_tensors_are_counted() -> None:
+    """A server may drop the log-probabilities; the combination still weighs by number."""
+    message = pb.ForwardBackwardOutput(loss_fn_output_type="pkg.mod:Name")
+    message.loss_fn_outputs.add(num_datums=3)
+    output = decode_forward_backward_output(message.SerializeToString())
+    assert (output.loss_fn_output_type, output.loss_fn_outputs) == ("Name", [{}, {}, {}])
+
+
+def _batched(**parts: object) -> bytes:
+    message = pb.ForwardBackwardOutput()
+    record = message.loss_fn_outputs.add(num_datums=1)
+    offsets = np.array(parts.pop("offsets", [0, 8]), "<i8").tobytes()
+    whole = {"data": bytes(8), "offsets": offsets, "dtype": pb.DTYPE_FLOAT32, **parts}
+    record.fields["x"].MergeFrom(pb.BatchedTensor(**whole))  # type: ignore[arg-type] # the point is to be wrong
+    return message.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"\xff", r"\$"),
+        (A4[:-1], r"\$"),
+        (_batched(data=bytes(7)), "x"),
+        (_batched(offsets=[0, 12]), "offsets"),
+        (_batched(offsets=[4, 0]), "offsets"),
+        (_batched(offsets=[-4, 8]), "offsets"),
+        (_batched(offsets=[0, 3]), "offsets"),
+        (_batched(offsets=[0, 4, 8]), "num_datums"),
+        (_batched(dtype=9), "dtype"),
+        (_batched(trailing_shape=[3]), "rows of shape"),
+        (_batched(trailing_shape=[-1]), "negative"),
+        (_batched(offsets=[0, 0], trailing_shape=[2**62, 2**62]), "sides"),
+        (
+            pb.ForwardBackwardOutput(loss_fn_outputs=[pb.ArrayRecord(num_datums=2**62)]).SerializeToString(),
+            "num_datums",
+        ),
+        (pb.ForwardBackwardOutput(loss_fn_outputs=[pb.ArrayRecord(num_datums=-1)]).SerializeToString(), "num_datums"),
+    ],
+)
+def test_a_result_that_lies_is_one_typed_error(body: bytes, path: str) -> None:
+    """And never an allocation of what it claims."""
+    with pytest.raises(ResponseInvalid, match=path):
+        decode_forward_backward_output(body)
+
+
+@given(REQUESTS.map(encode_forward_backward_request), st.data())
+def test_a_mangled_request_is_read_or_refused(body: bytes, data: st.DataObject) -> None:
+    """A server meets every byte sequence there is."""
+    mangled = _mangle(body, data)
+    try:
+        decode_forward_backward_request(mangled)
+    except RequestInvalid as error:
+        assert error.operation == "forward_backward"  # noqa: PT017 - not raising is fine as well
+
+
+@given(OUTPUTS.map(encode_forward_backward_output), st.data())
+def test_a_mangled_result_is_read_or_refused(body: bytes, data: st.DataObject) -> None:
+    """A client meets every byte sequence there is."""
+    mangled = _mangle(body, data)
+    try:
+        decode_forward_backward_output(mangled)
+    except ResponseInvalid as error:
+        assert error.operation == "forward_backward"  # noqa: PT017 - not raising is fine as well
+
+
+def _mangle(body: bytes, data: st.DataObject) -> bytes:
+    start = data.draw(st.integers(0, len(body)))
+    return body[:start] + data.draw(st.binary(max_size=6)) + body[start + data.draw(st.integers(0, 4)) :]

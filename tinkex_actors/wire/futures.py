@@ -1,0 +1,138 @@
+"""What ``retrieve_future`` answers, both directions: the result, or why there is none yet.
+
+A result is protobuf where the operation has a protobuf result and the server speaks it, JSON otherwise.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import orjson
+
+from tinkex_actors.types import (
+    ForwardBackwardOutput,
+    FutureFailure,
+    MetadataOnly,
+    NotYet,
+    QueueState,
+    RequestErrorCategory,
+    RequestId,
+    SampleResponse,
+    TryAgain,
+)
+from tinkex_actors.wire._json_rules import as_dict
+from tinkex_actors.wire._mismatch import Mismatch, read_answer, show
+from tinkex_actors.wire.fwdbwd import decode_forward_backward_output, encode_forward_backward_output
+from tinkex_actors.wire.json_codec import encode_json, from_json, parse
+from tinkex_actors.wire.samples import decode_sample_response, encode_sample_response
+
+T = TypeVar("T")
+
+PROTOBUF = "application/x-protobuf"
+"""The content type of protobuf bodies, and what a client says it accepts."""
+JSON = "application/json"
+"""The content type of everything else."""
+
+_DECODERS: Mapping[type, Callable[[bytes], object]] = {
+    ForwardBackwardOutput: decode_forward_backward_output,
+    SampleResponse: decode_sample_response,
+}
+
+
+def has_protobuf_result(kind: type) -> bool:
+    """Whether a result of this kind travels as protobuf on servers of the current generation."""
+    return kind in _DECODERS
+
+
+def decode_retrieved(
+    kind: type[T],
+    body: bytes,
+    *,
+    content_type: str = JSON,
+    operation: str | None = None,
+    request_id: RequestId | None = None,
+) -> T | NotYet:
+    """Read a successful answer to ``retrieve_future``, for an operation whose result is a *kind*.
+
+    Returns:
+        The result, or `TryAgain`, `MetadataOnly` or `FutureFailure`.
+
+    Raises:
+        ResponseInvalid: It is none of these.
+    """
+    if PROTOBUF in content_type:
+        decode = _DECODERS.get(kind, partial(_refuse, kind))
+        return read_answer(lambda data: cast("T", decode(data)), body, operation=operation, request_id=request_id)
+    return read_answer(lambda data: _read(kind, parse(data)), body, operation=operation, request_id=request_id)
+
+
+def _refuse(kind: type, body: bytes) -> object:
+    raise Mismatch("", f"a {kind.__name__} in JSON", f"{len(body)} bytes of protobuf")
+
+
+def _read(kind: type[T], value: Any) -> T | NotYet:
+    body = as_dict(value)
+    if body.get("type") == "try_again":
+        return _read_try_again(body)
+    if body.get("status") == "complete_metadata":
+        return from_json(MetadataOnly, body)
+    if "error" in body:
+        return read_failure(body)
+    return from_json(kind, body)
+
+
+def _read_try_again(body: dict[str, Any]) -> TryAgain:
+    for name in ("request_id", "queue_state"):
+        if not isinstance(body.get(name), str):
+            raise Mismatch(name, "text", show(body.get(name)) if name in body else "nothing")
+    return from_json(TryAgain, body)
+
+
+def read_failure(body: dict[str, Any]) -> FutureFailure:
+    """Read a failure: any ``error`` counts, and a category that cannot be read is unknown."""
+    error = body["error"]
+    return FutureFailure(
+        error if isinstance(error, str) else orjson.dumps(error).decode(),
+        RequestErrorCategory(str(body.get("category"))),
+    )
+
+
+def decode_try_again(body: bytes) -> TryAgain:
+    """Read the body of a 408, whatever it is: servers put a try-again there, or a detail, or nothing."""
+    try:
+        parts = as_dict(parse(body))
+    except Mismatch:
+        return TryAgain()
+    texts = {name: part for name, part in parts.items() if isinstance(part, str)}
+    delay = parts.get("retry_after_ms")
+    return TryAgain(
+        RequestId(texts["request_id"]) if "request_id" in texts else None,
+        QueueState(texts.get("queue_state", "unknown")),
+        texts.get("queue_state_reason"),
+        delay if type(delay) is int and delay >= 0 else None,
+    )
+
+
+def encode_not_yet(answer: NotYet) -> bytes:
+    """Write everything that is not a result."""
+    match answer:
+        case TryAgain():
+            return orjson.dumps({"type": "try_again", **orjson.loads(encode_json(answer))})
+        case MetadataOnly():
+            size = answer.response_payload_size
+            return orjson.dumps({"status": "complete_metadata", "response_payload_size": size})
+        case FutureFailure():
+            return encode_json(answer)
+
+
+def encode_result(result: object, *, accept: str = JSON) -> tuple[str, bytes]:
+    """Write a result in the best encoding that the client accepts.
+
+    Returns:
+        The content type and the body.
+    """
+    if PROTOBUF in accept and isinstance(result, ForwardBackwardOutput):
+        return PROTOBUF, encode_forward_backward_output(result)
+    if PROTOBUF in accept and isinstance(result, SampleResponse):
+        return PROTOBUF, encode_sample_response(result)
+    return JSON, encode_json(result)
