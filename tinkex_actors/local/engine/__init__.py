@@ -6,12 +6,16 @@ converts to :class:`Example` and from :class:`LossResult` and keeps calls to one
 """
 
 from tinkex_actors.local.engine.base_model import BaseModel, load_base_model
+from tinkex_actors.local.engine.choice import TopLogprobs
 from tinkex_actors.local.engine.config import ModelConfig
+from tinkex_actors.local.engine.decoding import SampledSequence, SampledToken
 from tinkex_actors.local.engine.errors import EngineError, EngineInputError, ModelLoadError
 from tinkex_actors.local.engine.examples import Example
 from tinkex_actors.local.engine.lora import Adapter, LoraSpec
 from tinkex_actors.local.engine.losses import LOSSES
 from tinkex_actors.local.engine.optimizer import AdamSettings
+from tinkex_actors.local.engine.prompt_scores import PromptScores, WantedScores
+from tinkex_actors.local.engine.sampling import Sampler, SampleRequest, SampleResult
 from tinkex_actors.local.engine.training import ExampleResult, LossResult, TrainableModel
 
 __all__ = [
@@ -27,6 +31,14 @@ __all__ = [
     "LossResult",
     "ModelConfig",
     "ModelLoadError",
+    "PromptScores",
+    "SampleRequest",
+    "SampleResult",
+    "SampledSequence",
+    "SampledToken",
+    "Sampler",
+    "TopLogprobs",
     "TrainableModel",
+    "WantedScores",
     "load_base_model",
 ]

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 from attrs import frozen
+from tokenizers import Tokenizer
 
 from tinkex_actors.local.engine.arrays import FloatArray, FloatDType
 from tinkex_actors.local.engine.config import ModelConfig, read_config
@@ -56,6 +57,8 @@ class BaseModel:
     config: ModelConfig
     tokenizer_path: Path | None
     """The ``tokenizer.json`` of the model directory, when there is one."""
+    tokenizer: Tokenizer | None
+    """What that file describes."""
     embedding: FloatArray
     """``(vocab_size, hidden_size)``."""
     layers: tuple[Layer, ...]
@@ -109,6 +112,7 @@ def assemble_base_model(
         name=name,
         config=config,
         tokenizer_path=tokenizer_path,
+        tokenizer=None if tokenizer_path is None else _read_tokenizer(tokenizer_path),
         embedding=embedding,
         layers=tuple(_read_layer(read, config, f"model.layers.{index}.") for index in range(config.num_layers)),
         final_norm=_frozen(read("model.norm.weight", (config.hidden_size,))),
@@ -138,6 +142,13 @@ def _read_layer(read: ReadTensor, config: ModelConfig, prefix: str) -> Layer:
         gate_up=projection(hidden, {mlp + "gate_proj": inner, mlp + "up_proj": inner}),
         down=projection(inner, {mlp + "down_proj": hidden}),
     )
+
+
+def _read_tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise ModelLoadError(f"{path}: expected a tokenizer of the tokenizers library, got {error}") from error
 
 
 def _frozen(array: FloatArray) -> FloatArray:

@@ -79,6 +79,7 @@ class Tape:
     """What :func:`backward` needs of one :func:`forward`."""
 
     blocks: tuple[BlockTape, ...]
+    rotary: "Rotary"
     last: FloatArray
     final_inverse: FloatArray
 
@@ -138,15 +139,14 @@ class Rotary:
 
     @classmethod
     def of(cls, config: ModelConfig, positions: IntArray, dtype: FloatDType) -> "Rotary":
-        """Look the positions up in the tables of this model."""
-        cos, sin = rotary_tables(config, int(positions.max()) + 1, dtype)
-        return cls(cos[positions][:, None, :], sin[positions][:, None, :])
+        """Compute the angles of this model at *positions*."""
+        return cls(*rotary_tables(config, positions, dtype))
 
 
 def forward(
     base: BaseModel, adapter: Adapter | None, tokens: IntArray, attention: Attention
 ) -> tuple[FloatArray, Tape]:
-    """Run the blocks and the final norm.
+    """Run the blocks and the final norm, keeping what the backward pass needs.
 
     Args:
         base: The frozen weights.
@@ -164,7 +164,16 @@ def forward(
         x, block = _block_forward(base, index, adapter, x, rotary=rotary, attention=attention)
         blocks.append(block)
     hidden, inverse = rms_norm(x, base.final_norm, base.config.rms_norm_eps)
-    return hidden, Tape(tuple(blocks), x, inverse)
+    return hidden, Tape(tuple(blocks), rotary, x, inverse)
+
+
+def infer(base: BaseModel, adapter: Adapter | None, tokens: IntArray, attention: Attention) -> FloatArray:
+    """Do what :func:`forward` does, and keep nothing."""
+    rotary = Rotary.of(base.config, attention.positions, base.dtype)
+    x = base.embedding[tokens]
+    for index in range(len(base.layers)):
+        x, _ = _block_forward(base, index, adapter, x, rotary=rotary, attention=attention)
+    return rms_norm(x, base.final_norm, base.config.rms_norm_eps)[0]
 
 
 def _block_forward(
@@ -222,7 +231,6 @@ def backward(
     gradients: dict[str, FloatArray],
 ) -> None:
     """Add to *gradients* what ``dL/d hidden`` ``(tokens, hidden_size)`` means for every array of the adapter."""
-    rotary = Rotary.of(base.config, attention.positions, base.dtype)
     dx = rms_norm_backward(dhidden, tape.last, base.final_norm, tape.final_inverse)
     for index in reversed(range(len(base.layers))):
         block, layer = tape.blocks[index], base.layers[index]
@@ -231,7 +239,7 @@ def backward(
         dheads = attention.backward(
             index, dattended.reshape(block.heads.q.shape), block.attended.reshape(block.heads.q.shape), block.heads
         )
-        dqkv = _heads_backward(dheads, block.heads, layer, base.config, rotary)
+        dqkv = _heads_backward(dheads, block.heads, layer, base.config, tape.rotary)
         dinput = project_backward(dqkv, block.attention_input, block.qkv_low, layer.qkv, adapter, gradients=gradients)
         dx += rms_norm_backward(dinput, block.x, layer.attention_norm, block.attention_inverse)
 

@@ -39,7 +39,7 @@ def score(base: BaseModel, adapter: Adapter | None, hidden: FloatArray, targets:
     """
     logprobs = np.empty(targets.shape, np.float64)
     log_normaliser = np.empty(len(targets), np.float64)
-    for rows in _slices(len(hidden), base.config.vocab_size):
+    for rows in row_slices(len(hidden), base.config.vocab_size):
         logits, _ = project(hidden[rows], base.unembedding, adapter)
         chosen = np.take_along_axis(logits, targets[rows], axis=1).astype(np.float64)
         log_normaliser[rows] = log_sum_exp(logits)
@@ -73,7 +73,7 @@ def score_backward(
     """
     dhidden = np.zeros_like(hidden)
     wanted = np.flatnonzero(np.any(dlogprobs != 0, axis=1))
-    for part in _slices(len(wanted), base.config.vocab_size):
+    for part in row_slices(len(wanted), base.config.vocab_size):
         rows = wanted[part]
         logits, low = project(hidden[rows], base.unembedding, adapter)
         logits -= scores.log_normaliser[rows, None].astype(logits.dtype)
@@ -86,7 +86,8 @@ def score_backward(
     return dhidden
 
 
-def _slices(rows: int, vocab_size: int) -> Iterator[slice]:
+def row_slices(rows: int, vocab_size: int) -> Iterator[slice]:
+    """Cut rows so that the logits of one slice stay small."""
     size = max(_LOGITS_AT_ONCE // vocab_size, _ROWS_AT_LEAST)
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))

@@ -50,13 +50,13 @@ def rms_norm_backward(dy: FloatArray, x: FloatArray, weight: FloatArray, inverse
     return g
 
 
-def rotary_tables(config: ModelConfig, length: int, dtype: FloatDType) -> tuple[FloatArray, FloatArray]:
-    """Return cosine and sine of every position's angles, ``(length, head_dim / 2)`` each."""
+def rotary_tables(config: ModelConfig, positions: IntArray, dtype: FloatDType) -> tuple[FloatArray, FloatArray]:
+    """Return cosine and sine of the angles at *positions*, ``(len(positions), 1, head_dim / 2)`` each."""
     exponents: FloatArray = np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim
     frequencies: FloatArray = config.rope_theta**-exponents
     if config.rope_scaling is not None:
         frequencies = _stretch(frequencies, config.rope_scaling)
-    angles = np.outer(np.arange(length, dtype=np.float64), frequencies)
+    angles = np.outer(positions.astype(np.float64), frequencies)[:, None, :]
     return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
 
 

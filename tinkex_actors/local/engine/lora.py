@@ -12,7 +12,6 @@ The ``A`` of modules that share an input lie in one array, so that they are one 
 Source of the initial values: PEFT (Kaiming-uniform with ``a = sqrt(5)``, that is uniform within ``1/sqrt(in)``; B zero).
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Self
 
@@ -23,6 +22,7 @@ from attrs.validators import gt
 from tinkex_actors.local.engine.arrays import FloatArray
 from tinkex_actors.local.engine.base_model import BaseModel, Projection
 from tinkex_actors.local.engine.errors import EngineInputError
+from tinkex_actors.local.engine.randomness import random_stream
 
 _ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj"})
 _MLP = frozenset({"gate_proj", "up_proj", "down_proj"})
@@ -104,7 +104,8 @@ def _create_group(projection: Projection, spec: LoraSpec, weights: dict[str, Flo
     dtype = projection.weight.dtype
     bound = projection.in_features**-0.5
     shape = (spec.rank, projection.in_features)
-    downs = [_stream(spec.seed, module).uniform(-bound, bound, shape) for module in projection.modules]
+    # A stream for every module: switching one kind of module off leaves the others as they are.
+    downs = [random_stream(spec.seed, module).uniform(-bound, bound, shape) for module in projection.modules]
     sizes = np.diff(projection.bounds)
     ups = tuple(np.zeros((int(size), spec.rank), dtype) for size in sizes)
     # float32 first in every mode, so that the float64 check mode starts from the very same numbers.
@@ -123,12 +124,6 @@ def _copy_group(group: LoraGroup) -> LoraGroup:
     for array in (copy.down, *copy.ups):
         array.flags.writeable = False
     return copy
-
-
-def _stream(seed: int, module: str) -> np.random.Generator:
-    """Give every module its own stream, so that switching one kind of module off leaves the others as they are."""
-    digest = hashlib.sha256(f"{seed}/{module}".encode()).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
 
 def project(x: FloatArray, projection: Projection, adapter: Adapter | None) -> tuple[FloatArray, FloatArray | None]:
