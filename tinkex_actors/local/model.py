@@ -19,16 +19,15 @@ from tinkex_actors.local.engine import EngineInputError
 from tinkex_actors.local.futures import Finished
 from tinkex_actors.local.operations import CHANGES_WEIGHTS, Operation, Pass, Step
 from tinkex_actors.local.refusals import BadRequest, Gone, Refusal, TooMany
-from tinkex_actors.local.results import encode_result
+from tinkex_actors.local.results import pack
 from tinkex_actors.local.run import Exposed, Numbered, Run
-from tinkex_actors.local.sequencer import StaleNumberError
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure
 from tinkex_actors.types.ids import RequestId, SamplingSessionId
 from tinkex_actors.types.weights import SaveWeightsForSamplerResponse
 
-OpenSampler: TypeAlias = Callable[[Run, Numbered, Exposed], Awaitable[SamplingSessionId]]
+OpenSampler: TypeAlias = Callable[[Run, Exposed], Awaitable[SamplingSessionId]]
 """Makes weights that have no name samplable."""
 
 
@@ -68,8 +67,6 @@ class Model(Actor):
             raise Gone(run.fault)
         if sequencer.held >= self._shop.limits.max_held_requests:
             raise TooMany(f"{sequencer.held} requests of {run.model_id} wait already; fetch some results first")
-        if number < sequencer.next_number:
-            raise BadRequest(f"seq_id {number} was not there when its turn came; use {sequencer.next_number} or higher")
         return self._accept(number, operation)
 
     async def work(self) -> None:
@@ -100,19 +97,14 @@ class Model(Actor):
 
     def _accept(self, number: int, operation: Operation) -> RequestId:
         run = self._run
-        promise = self._shop.futures.open(operation.request_type, owner=run.owner, session_id=run.session_id)
-        try:
-            run.sequencer.add(number, promise.request_id)
-        except StaleNumberError as error:
-            raise BadRequest(str(error)) from error
-        run.request_types[number] = operation.request_type
-        run.waiting[promise.request_id] = Numbered(number, promise.request_id, operation)
-        run.last_request_at = self._shop.now()
+        if number < run.sequencer.next_number:
+            raise BadRequest(f"seq_id {number} was given up; use {run.sequencer.next_number} or higher")
+        request_id = accept(run, number, operation, self._shop)
         if run.sequencer.is_blocked:
             self._watch_gap()
         elif not self._is_working:
             self.ref.cast_nowait(Model.work)
-        return promise.request_id
+        return request_id
 
     def _check_same(self, number: int, operation: Operation) -> None:
         before = self._run.request_types[number]
@@ -133,8 +125,8 @@ class Model(Actor):
             done = await self._shop.compute(work, self._shop.training)
             result = done.result
             if isinstance(result, Exposed):
-                sampler = await self._open_sampler(run, numbered, result)
-                result = encode_result(SaveWeightsForSamplerResponse(sampling_session_id=sampler))
+                sampler = await self._open_sampler(run, result)
+                result = pack(SaveWeightsForSamplerResponse(sampling_session_id=sampler))
         except (EngineInputError, Refusal) as error:
             self._fail(numbered.request_id, str(error), RequestErrorCategory.USER)
             return
@@ -162,6 +154,16 @@ class Model(Actor):
             self.send_after(self._shop.limits.gap_timeout, Model.give_up_gap, sequencer.next_number)
 
 
+def accept(run: Run, number: int, operation: Operation, shop: Workshop) -> RequestId:
+    """Promise *operation* as request *number* of *run*; a model's actor finds it there when it starts."""
+    promise = shop.futures.open(operation.request_type, owner=run.owner, session_id=run.session_id)
+    run.sequencer.add(number, promise.request_id)
+    run.request_types[number] = operation.request_type
+    run.waiting[promise.request_id] = Numbered(number, promise.request_id, operation)
+    run.last_request_at = shop.now()
+    return promise.request_id
+
+
 @frozen(eq=False)
 class _Done:
     """What one operation came to, and what the log is to say about it."""
@@ -181,4 +183,4 @@ def _carry_out(run: Run, numbered: Numbered, *, now: datetime, notes_weights: bo
         note["parameters"] = asdict(operation.params)
     if notes_weights and isinstance(operation, CHANGES_WEIGHTS):
         note["weights"] = run.digest()
-    return _Done(result if isinstance(result, Exposed) else encode_result(result), note)
+    return _Done(result if isinstance(result, Exposed) else pack(result), note)

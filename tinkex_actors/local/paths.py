@@ -37,6 +37,18 @@ class CheckpointPath:
     kind: Kind
     name: str
 
+    @classmethod
+    def parse(cls, text: str) -> "CheckpointPath":
+        """Read a ``tinker://`` path.
+
+        Raises:
+            BadRequest: Another scheme, another number of segments, an unknown kind or an impossible name.
+        """
+        segments = text.removeprefix(_SCHEME).split("/")
+        if not text.startswith(_SCHEME) or len(segments) != len(("run", "kind", "name")) or not segments[0]:
+            raise BadRequest(f"a checkpoint path must look like tinker://RUN/weights/NAME, got {text!r}")
+        return cls(ModelId(segments[0]), parse_kind(segments[1]), check_name(segments[2]))
+
     def __str__(self) -> str:
         return f"{_SCHEME}{self.run_id}/{self.checkpoint_id}"
 
@@ -44,18 +56,6 @@ class CheckpointPath:
     def checkpoint_id(self) -> str:
         """The name within the run, kind first."""
         return f"{self.kind}/{self.name}"
-
-
-def parse_path(text: str) -> CheckpointPath:
-    """Read a ``tinker://`` path.
-
-    Raises:
-        BadRequest: Another scheme, another number of segments, an unknown kind or an impossible name.
-    """
-    segments = text.removeprefix(_SCHEME).split("/")
-    if not text.startswith(_SCHEME) or len(segments) != len(("run", "kind", "name")) or not segments[0]:
-        raise BadRequest(f"a checkpoint path must look like tinker://RUN/weights/NAME, got {text!r}")
-    return CheckpointPath(ModelId(segments[0]), parse_kind(segments[1]), check_name(segments[2]))
 
 
 def parse_kind(text: str) -> Kind:

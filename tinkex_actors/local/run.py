@@ -32,6 +32,8 @@ class Exposed:
 
     adapter: Adapter
     client_kind: SamplingClientKind
+    number: int
+    """The ``sampling_session_seq_id`` that the client chose."""
 
 
 @frozen(eq=False)
@@ -98,7 +100,7 @@ class Run:
             case Save():
                 result = self._save(operation, now)
             case Expose():
-                result = Exposed(self._model().snapshot(), operation.client_kind)
+                result = Exposed(self._model().snapshot(), operation.client_kind, operation.sampling_session_seq_id)
             case Load():
                 result = self._load(operation)
             case _:

@@ -15,7 +15,7 @@ from tinkex_actors.local.limits import Limits
 from tinkex_actors.local.model import Model
 from tinkex_actors.local.operations import Create, Expose, Operation, Pass, Step
 from tinkex_actors.local.refusals import BadRequest, Gone, TooMany
-from tinkex_actors.local.run import Exposed, Numbered, Run
+from tinkex_actors.local.run import Exposed, Run
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure
 from tinkex_actors.types.ids import RequestId, SamplingSessionId
@@ -54,8 +54,8 @@ async def opened(folder: Path, limits: Limits | None = None) -> AsyncGenerator[S
     shop = make_workshop(folder, limits)
     run = make_run(shop)
 
-    async def open_sampler(_: Run, numbered: Numbered, exposed: Exposed) -> SamplingSessionId:
-        return SamplingSessionId(f"{numbered.number}:{exposed.client_kind}")
+    async def open_sampler(_: Run, exposed: Exposed) -> SamplingSessionId:
+        return SamplingSessionId(f"{exposed.number}:{exposed.client_kind}")
 
     async with open_supervisor("test") as root:
         yield Scene(shop, run, await root.start_child(lambda: Model(run, shop, open_sampler)))
@@ -178,7 +178,7 @@ async def test_weights_without_a_name_become_a_sampling_session(tmp_path: Path) 
         exposed = await scene.outcome(
             await scene.submit(1, Expose(sampling_session_seq_id=0, client_kind=SamplingClientKind.SNAPSHOT))
         )
-        assert exposed == Finished("application/json", b'{"sampling_session_id":"1:snapshot"}')
+        assert exposed == Finished("application/json", b'{"sampling_session_id":"0:snapshot"}')
 
 
 def _crash(*_: object) -> None:

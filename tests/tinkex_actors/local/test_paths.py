@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinkex_actors.local.paths import CheckpointPath, Kind, parse_path
+from tinkex_actors.local.paths import CheckpointPath, Kind
 from tinkex_actors.local.refusals import BadRequest
 from tinkex_actors.types.ids import ModelId
 
@@ -11,7 +11,7 @@ def test_a_path_reads_as_it_is_written() -> None:
     """Run ids contain colons; names do not contain slashes."""
     path = CheckpointPath(ModelId("s:train:0"), Kind.SAMPLER, "step-1")
     assert str(path) == "tinker://s:train:0/sampler_weights/step-1"
-    assert parse_path(str(path)) == path
+    assert CheckpointPath.parse(str(path)) == path
     assert path.checkpoint_id == "sampler_weights/step-1"
 
 
@@ -34,4 +34,4 @@ def test_a_path_reads_as_it_is_written() -> None:
 def test_a_path_of_another_form_is_refused(text: str) -> None:
     """Names end up in URLs and listings; nothing may break out of them."""
     with pytest.raises(BadRequest, match=r"tinker://RUN|kind|name"):
-        parse_path(text)
+        CheckpointPath.parse(text)

@@ -1,0 +1,141 @@
+"""The actor of one sampling session: takes sample requests in any order and computes them as there is room.
+
+Numbers make requests recognisable, not ordered: the same number again is the same promise with the same sequence ids.
+What must survive a crash is in the `SamplingSession`; a new life fails what the old one had in hand.
+"""
+
+from functools import partial
+
+from attrs import define, field, frozen
+
+from supervisors import Actor
+from tinkex_actors.local.checkpoints import CheckpointStore, StoredCheckpoint
+from tinkex_actors.local.engine import Adapter, BaseModel, EngineInputError
+from tinkex_actors.local.futures import Finished, PromiseRecord
+from tinkex_actors.local.keys import Owner
+from tinkex_actors.local.refusals import BadRequest, Refusal, TooMany
+from tinkex_actors.local.results import pack
+from tinkex_actors.local.run import load_adapter
+from tinkex_actors.local.sample_translation import draw_samples
+from tinkex_actors.local.workshop import Workshop
+from tinkex_actors.types.errors import RequestErrorCategory
+from tinkex_actors.types.futures import FutureFailure, Promise
+from tinkex_actors.types.ids import RequestId, SamplingSessionId, SequenceId, SessionId
+from tinkex_actors.wire.requests import SampleRequest
+
+
+@define(eq=False)
+class Weights:
+    """What is sampled from: a base model, with an adapter that is at hand, or stored, or none."""
+
+    base: BaseModel
+    adapter: Adapter | None = None
+    """Replaced as a whole when weights follow the training; a sample keeps those it began with."""
+    checkpoint: StoredCheckpoint | None = None
+
+    def at_hand(self, store: CheckpointStore) -> Adapter | None:
+        """Return the adapter, reading it at the first use. Blocks.
+
+        Raises:
+            EngineInputError: The stored weights do not fit the base.
+            NotFound: They were deleted before their first use.
+        """
+        if self.adapter is None and self.checkpoint is not None:
+            self.adapter = load_adapter(self.base, self.checkpoint, store)
+        return self.adapter
+
+
+@define(eq=False)
+class SamplingSession:
+    """One sampling session and the promises it has given."""
+
+    sampling_session_id: SamplingSessionId
+    session_id: SessionId
+    owner: Owner
+    number: int
+    """Its ``sampling_session_seq_id`` within the session."""
+    base_model: str
+    weights: Weights
+    seed: int
+    """What draws without a seed of their own begin from, together with their number."""
+    model_path: str | None = None
+    given: dict[int, Promise] = field(factory=dict[int, Promise])
+    """The promise given under each ``seq_id``."""
+    in_hand: dict[RequestId, "Draw"] = field(factory=dict[RequestId, "Draw"])
+    """Promised and not settled."""
+
+
+@frozen(eq=False)
+class Draw:
+    """One sample request in hand."""
+
+    promise: PromiseRecord
+    request: SampleRequest
+    number: int
+
+
+class SamplingDesk(Actor):
+    """Answers the sample requests of one `SamplingSession`."""
+
+    expected_errors = (Refusal,)
+
+    def __init__(self, session: SamplingSession, workshop: Workshop) -> None:
+        self._session = session
+        self._shop = workshop
+
+    async def on_start(self) -> None:
+        """Fail what the last life had in hand: one of them is what it crashed on."""
+        for request_id in list(self._session.in_hand):
+            self._fail(request_id, "the server crashed while sampling", RequestErrorCategory.SERVER)
+
+    async def submit(self, request: SampleRequest) -> Promise:
+        """Promise a sample; the same number again is the same promise.
+
+        Raises:
+            BadRequest: More samples than the server gives at once, or none.
+            TooMany: Too many samples wait already.
+        """
+        session, limits = self._session, self._shop.limits
+        number = len(session.given) if request.seq_id is None else request.seq_id
+        if request.seq_id is not None and request.seq_id in session.given:
+            return session.given[request.seq_id]
+        if not 1 <= request.num_samples <= limits.max_samples:
+            raise BadRequest(f"num_samples must be within 1 and {limits.max_samples}, got {request.num_samples}")
+        if self._shop.sampling.statistics().tasks_waiting >= limits.max_pending_samples:
+            raise TooMany(f"{limits.max_pending_samples} samples wait already; send this one again in a moment")
+        return self._accept(number, request)
+
+    async def draw(self, draw: Draw) -> None:
+        """Compute one request and settle its promise."""
+        session, request_id = self._session, draw.promise.request_id
+        async with self.off_turn():
+            try:
+                work = partial(_compute, session, draw, self._shop.store)
+                finished = await self._shop.compute(work, self._shop.sampling)
+            except (EngineInputError, Refusal) as error:
+                self._fail(request_id, str(error), RequestErrorCategory.USER)
+                return
+            session.in_hand.pop(request_id, None)
+            self._shop.audit.append(session.sampling_session_id, draw.number, "sample")
+            self._shop.futures.settle(request_id, finished)
+
+    def _accept(self, number: int, request: SampleRequest) -> Promise:
+        session = self._session
+        record = self._shop.futures.open("Sample", owner=session.owner, session_id=session.session_id)
+        names = tuple(SequenceId(f"{record.request_id}:{index}") for index in range(request.num_samples))
+        promise = Promise(record.request_id, sample_sequence_ids=names)
+        session.given[number] = promise
+        session.in_hand[record.request_id] = draw = Draw(record, request, number)
+        self.ref.cast_nowait(SamplingDesk.draw, draw)
+        return promise
+
+    def _fail(self, request_id: RequestId, why: str, category: RequestErrorCategory) -> None:
+        self._session.in_hand.pop(request_id, None)
+        self._shop.futures.settle(request_id, FutureFailure(why, category))
+
+
+def _compute(session: SamplingSession, draw: Draw, store: CheckpointStore) -> Finished:
+    """Read the weights if need be, sample and encode, in the worker thread."""
+    adapter = session.weights.at_hand(store)
+    seed = f"{session.seed}/{session.number}/{draw.number}"
+    return pack(draw_samples(session.weights.base, adapter, draw.request, default_seed=seed))
