@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import outcome
 import trio
 
+from supervisors._errors import Ignore
 from supervisors._exit import Exit, ExitKind
 from supervisors._spec import BRUTAL_KILL
 
@@ -45,13 +46,13 @@ class Life:
 
     async def live(self) -> None:
         """Be the task of this life, from the factory to the exit record. Raises only what is no child's business."""
-        error: BaseException | None = None
         try:
             with self.scope:
                 await self.run()
-        except BaseException as raised:  # noqa: BLE001 - the place where a crash becomes an exit
-            error = raised
-        exit_, foreign = self._conclude(error if self.failure is None else self.failure)
+        except BaseException as error:  # noqa: BLE001 - the place where a crash becomes an exit
+            if self.failure is None:
+                self.failure = error
+        exit_, foreign = self._conclude(self.failure)
         try:
             exit_ = await self._end(exit_)
         finally:
@@ -168,6 +169,8 @@ class Life:
         if error is None:
             return (Exit(ExitKind.KILLED) if self.is_killed else self.asked or Exit(ExitKind.NORMAL)), None
         ordinary, foreign = split_error(error)
+        if isinstance(ordinary, Ignore) and not self.is_ready:
+            return Exit(ExitKind.NORMAL, reason=ordinary), foreign
         if ordinary is None:
             return Exit(ExitKind.KILLED), foreign
         return Exit(ExitKind.KILLED if self.is_killed else ExitKind.CRASHED, ordinary), foreign

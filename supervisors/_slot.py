@@ -48,8 +48,8 @@ class Slot(Generic[S]):
     """One child of a supervisor."""
 
     __slots__ = (
-        "_changed", "exit", "id", "intent", "is_removed", "life", "lives", "path", "restarts", "retry", "spec",
-        "start_error", "team",
+        "_changed", "exit", "id", "intent", "is_attended", "is_removed", "life", "lives", "path", "restarts", "retry",
+        "spec", "team",
     )  # fmt: skip
 
     def __init__(self, team: "Team", spec: S, name: str) -> None:
@@ -66,7 +66,8 @@ class Slot(Generic[S]):
         self.retry: HeapTimer | None = None
         """The pending end of a backoff pause."""
         self.is_removed = False
-        self.start_error: BaseException | None = None
+        self.is_attended = False
+        """Somebody waits for the start of the current life, and is told if it fails."""
         self._changed: trio.Event | None = None
 
     @property
@@ -91,11 +92,11 @@ class Slot(Generic[S]):
         """Build the next incarnation."""
         raise AssertionError
 
-    def begin(self) -> None:
+    def begin(self, *, is_attended: bool = False) -> None:
         """Begin a life. There must be none."""
-        self.retry = None
+        self.end_pause()
         self.intent = Intent.UP
-        self.start_error = None
+        self.is_attended = is_attended
         self.lives += 1
         self.life = self.make_life()
         self.team.start_task(self.life.live)
@@ -110,7 +111,6 @@ class Slot(Generic[S]):
         self.life = None
         self.exit = exit_
         life.finish(exit_)
-        self.start_error = None if life.is_ready else exit_.error
         self.team.child_ended(self, life, exit_)
         self._notify()
 
@@ -118,6 +118,13 @@ class Slot(Generic[S]):
         """Note that there will be no further life."""
         self.is_removed = True
         self._notify()
+
+    def end_pause(self) -> None:
+        """End the pause before a restart, by its timer or before."""
+        if self.retry is not None:
+            self.retry.cancel()
+            self.retry = None
+            self._notify()
 
     def _notify(self) -> None:
         if self._changed is not None:
@@ -144,9 +151,7 @@ class Slot(Generic[S]):
     async def stop(self, intent: Intent) -> None:
         """Stop the current life within the child's budget, and wait until it is gone. Safe to call twice."""
         self.intent = intent
-        if self.retry is not None:
-            self.retry.cancel()
-            self.retry = None
+        self.end_pause()
         life = self.life
         if life is None:
             return

@@ -13,12 +13,11 @@ from supervisors._errors import (
     ChildNotFound,
     ChildRestarting,
     ChildRunning,
-    StartError,
     SupervisorStopped,
     TooManyChildren,
 )
 from supervisors._events import Observer
-from supervisors._exit import Exit, describe
+from supervisors._exit import Exit
 from supervisors._life import Life
 from supervisors._ref import Ref
 from supervisors._runtime import Runtime
@@ -212,12 +211,7 @@ class Supervisor:
             ChildNotFound, ChildRunning, ChildRestarting: It is not down.
             StartError: It did not start; it stays listed.
         """
-        slot = self._find_down(child)
-        slot.begin()
-        life = slot.life
-        if life is not None and not await slot.wait_settled(life):
-            error = slot.exit.error if slot.exit is not None else None
-            raise StartError(slot.path, f"{slot.path} did not start: {describe(error)}") from error
+        await self._team.begin_attended(self._find_down(child))
 
     async def delete_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
         """Forget a child that is down.
@@ -250,7 +244,8 @@ class Supervisor:
         slots = self._team.slots
         slot = slots.get(child.path.rpartition("/")[2] if isinstance(child, Ref | Supervisor) else str(child))
         if slot is None or (isinstance(child, Ref | Supervisor) and address_of(slot) is not child):
-            raise ChildNotFound(f"{self.path}/{child}", f"{self.path} has no child {child!s}")
+            path = child.path if isinstance(child, Ref | Supervisor) else f"{self.path}/{child}"
+            raise ChildNotFound(path, f"{self.path} has no child {path}")
         return slot
 
     def _find_down(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Slot[Any]:
@@ -301,15 +296,12 @@ def _taken(slot: Slot[Any]) -> AlreadyPresent | AlreadyStarted:
 
 
 async def begin_declared(team: Team) -> None:
-    """Start the declared children in order; the next starts when the one before has started."""
-    for spec in team.spec.children:
-        known = team.slots.get(str(spec.name)) if spec.name is not None else None
-        slot = known or add_child(team, spec)
-        team.declared.add(slot)
-        await team.begin_declared(slot)
+    """Start the declared children, and those that were kept, in order; the next when the one before has started."""
+    if team.declared is None:
+        team.declared = tuple(add_child(team, spec) for spec in team.spec.children)
     for slot in tuple(team.slots.values()):
-        if slot not in team.declared and slot.intent is Intent.UP:
-            await team.begin_declared(slot)
+        if slot in team.declared or slot.intent is not Intent.DOWN:
+            await team.begin_attended(slot)
 
 
 @asynccontextmanager
@@ -351,52 +343,71 @@ async def open_supervisor(
         auto_shutdown=auto_shutdown,
         restart=Restart.TEMPORARY,
     )
-    team = Team(Runtime(observers), spec, spec.name)
+    root = _Root(Team(Runtime(observers), spec, spec.name))
     failure: BaseException | None = None
+    is_entered = False
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(team.runtime.timers.watch)
-        root = _Root(team)
-        await nursery.start(root.run)
+        nursery.start_soon(root.run)
         nursery.start_soon(root.watch)
         try:
             with root.body:
-                yield Supervisor(team)
-        except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group
+                await root.ready.wait()
+                is_entered = True
+                yield Supervisor(root.team)
+        except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group around it
             failure = error
         with trio.CancelScope(shield=True):
-            team.order_stop()
+            root.team.order_stop()
             await root.finished.wait()
         nursery.cancel_scope.cancel()
-    team.close()
-    if root.failure is not None and not (failure is not None and not isinstance(failure, Exception | trio.Cancelled)):
-        raise root.failure
-    if failure is not None:
-        raise failure
+    raise_outcome(failure, root.failure)
+    if not is_entered:
+        raise SupervisorStopped(spec.name, f"{spec.name} stopped before all its children had started")
+
+
+def raise_outcome(body: BaseException | None, team: BaseException | None) -> None:
+    """Raise what ended an ``open_supervisor`` block, bare: an interrupt before a give-up before the block's error."""
+    ordinary = body is None or isinstance(body, Exception | trio.Cancelled)
+    if team is not None and ordinary:
+        if isinstance(body, Exception):
+            team.__context__ = body
+        raise team
+    if body is not None:
+        raise body
 
 
 class _Root:
     """The task of a root supervisor, out of reach of the surrounding cancellation, and the one that is in reach."""
 
     def __init__(self, team: Team) -> None:
-        self._team = team
+        self.team = team
         self.body = trio.CancelScope()
+        self.ready = trio.Event()
         self.finished = trio.Event()
         self.failure: BaseException | None = None
 
-    async def run(self, task_status: trio.TaskStatus[None]) -> None:
-        """Run the team under a shield."""
+    async def run(self) -> None:
+        """Run the team under a shield, and its timers beside it."""
         try:
             with trio.CancelScope(shield=True):
-                await self._team.run(lambda: begin_declared(self._team), task_status.started)
-        except BaseException as error:  # noqa: BLE001 - open_supervisor raises it
-            self.failure = error
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self.team.runtime.timers.watch)
+                    await self._run_team()
+                    nursery.cancel_scope.cancel()
         finally:
+            self.team.close()
             self.finished.set()
             self.body.cancel()
+
+    async def _run_team(self) -> None:
+        try:
+            await self.team.run(lambda: begin_declared(self.team), self.ready.set)
+        except BaseException as error:  # noqa: BLE001 - raised by open_supervisor, where the block has ended
+            self.failure = error
 
     async def watch(self) -> None:
         """See the surrounding cancellation, and turn it into an ordered stop even when the block does not react."""
         try:
             await trio.sleep_forever()
         finally:
-            self._team.order_stop()
+            self.team.order_stop()

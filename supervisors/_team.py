@@ -33,7 +33,8 @@ class Team:
         self.path = path
         self.slots: dict[str, AnySlot] = {}
         """In start order."""
-        self.declared: set[AnySlot] = set()
+        self.declared: tuple[AnySlot, ...] | None = None
+        """The children of the spec, once listed."""
         self.is_open = False
         """Children may be started."""
         self.failure: BaseException | None = None
@@ -41,6 +42,7 @@ class Team:
         self._window = RestartWindow(spec.max_restarts, spec.max_seconds)
         self._failures: deque[Exception] = deque(maxlen=spec.max_restarts + 1)
         self._stop_ordered = trio.Event()
+        self._starting = trio.CancelScope()
         self._reborn: set[AnySlot] = set()
         self._regroup_scope: trio.CancelScope | None = None
         self._serial = 0
@@ -48,28 +50,46 @@ class Team:
     # ------------------------------------------------------------------ the supervisor's own life
 
     async def run(self, begin: Callable[[], Awaitable[None]], ready: Callable[[], None]) -> None:
-        """Start the declared children, keep them, and stop all in reverse order when told to."""
+        """Start children with *begin*, call *ready*, keep them, and stop all in reverse order when told to.
+
+        Raises:
+            StartError: *begin* failed; what had started was stopped.
+            RestartLimitExceeded: It gave up.
+        """
         self.failure = None
         self._stop_ordered = trio.Event()
+        self._starting = trio.CancelScope()
         self._window = RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
+        self._failures.clear()
+        self.is_open = True
         try:
             async with trio.open_nursery() as self._nursery:
-                self.is_open = True
-                try:
-                    await begin()
-                    ready()
-                    await self._stop_ordered.wait()
-                finally:
-                    self.is_open = False
-                    await self._stop_all()
+                await self._begin(begin, ready)
+                await self._stop_ordered.wait()
+                await self._stop_all()
         finally:
+            # Also when this supervisor itself was killed: its children are gone, their records must say so.
+            self.is_open = False
             self._nursery = None
+            self._reborn.clear()
+            self._forget_strangers()
         if self.failure is not None:
             raise self.failure
 
+    async def _begin(self, begin: Callable[[], Awaitable[None]], ready: Callable[[], None]) -> None:
+        try:
+            with self._starting:
+                await begin()
+                ready()
+        except StartError as error:
+            # Kept for the end of run(): raised here, the nursery would wrap it and cancel the children out of order.
+            self.failure = error
+            self.order_stop()
+
     def order_stop(self) -> None:
-        """Have :meth:`run` stop the children and return. May be called twice."""
+        """Have :meth:`run` stop the children and return. May be called twice; cancels a start that is under way."""
         self.is_open = False
+        self._starting.cancel()
         self._stop_ordered.set()
 
     def interrupt(self, error: BaseException) -> None:
@@ -92,20 +112,22 @@ class Team:
         if self.spec.dynamic:
             async with trio.open_nursery() as nursery:
                 for slot in slots:
-                    nursery.start_soon(slot.stop, Intent.DOWN)
+                    nursery.start_soon(slot.stop, Intent.REPLACE)
         else:
             for slot in slots:
-                await slot.stop(Intent.DOWN)
-        self._reborn.clear()
-        for slot in tuple(self.slots.values()):
-            if slot not in self.declared and not self.spec.keep_children:
-                self.forget(slot)
+                await slot.stop(Intent.REPLACE)
 
     def _cancel_start(self, slot: AnySlot) -> None:
         """A stop order does not wait for an ``on_start``."""
         if slot.life is not None and not slot.life.is_ready:
-            slot.intent = Intent.DOWN
+            slot.intent = Intent.REPLACE
             slot.life.ask_stop(Exit(ExitKind.SHUTDOWN))
+
+    def _forget_strangers(self) -> None:
+        if not self.spec.keep_children:
+            for slot in tuple(self.slots.values()):
+                if slot not in (self.declared or ()):
+                    self.forget(slot)
 
     def close(self) -> None:
         """Note that this supervisor has no further life: nor have its children."""
@@ -116,47 +138,53 @@ class Team:
         """Take a child off the list for good."""
         if self.slots.get(slot.id) is slot:
             del self.slots[slot.id]
-        self.declared.discard(slot)
         self._reborn.discard(slot)
         slot.remove()
 
     # ------------------------------------------------------------------ beginning
 
     def name_child(self, spec: ChildSpec[Any] | SupervisorSpec) -> str:
-        """The child's id: its name, or a number."""
+        """The child's id: its name, or its class and a number."""
         if spec.name is not None:
             return str(spec.name)
         self._serial += 1
-        return f"child-{self._serial}"
+        factory = None if isinstance(spec, SupervisorSpec) else spec.factory
+        stem = factory.__name__.lower() if isinstance(factory, type) else "child"
+        return f"{stem}-{self._serial}"
 
     async def start(self, slot: AnySlot) -> None:
-        """Begin the first life of a new child and wait until it has started; forget it otherwise."""
-        slot.begin()
+        """Begin a life of a new child and wait until it has started; forget the child if it does not."""
+        try:
+            await self.begin_attended(slot)
+        except BaseException:
+            self.forget(slot)
+            raise
+        if slot.life is None and (self.spec.dynamic or slot.restart is Restart.TEMPORARY):
+            self.forget(slot)
+
+    async def begin_attended(self, slot: AnySlot) -> None:
+        """Begin a life and wait until it has started. Its failure is told here, and is no case for the restart table.
+
+        A child that declines to start (:exc:`Ignore`) is no failure: it stays down.
+
+        Raises:
+            StartError: It did not start.
+        """
+        slot.begin(is_attended=True)
         life = slot.life
         if life is None:
             return
         try:
-            started = await slot.wait_settled(life)
+            if await slot.wait_settled(life):
+                return
         except trio.Cancelled:
             with trio.CancelScope(shield=True):
-                await slot.stop(Intent.DOWN)
-            self.forget(slot)
+                await slot.stop(Intent.REPLACE)
             raise
-        if not started:
-            error = slot.exit.error if slot.exit is not None else None
-            self.forget(slot)
-            raise StartError(
-                slot.path, f"{slot.path} did not start: {describe(error) if error else slot.exit}"
-            ) from error
-
-    async def begin_declared(self, slot: AnySlot) -> None:
-        """Begin a declared child as part of this supervisor's own start."""
-        slot.begin()
-        life = slot.life
-        if life is None or await slot.wait_settled(life):
-            return
-        error = slot.exit.error if slot.exit is not None else None
-        raise StartError(slot.path, f"{slot.path} did not start: {describe(error)}") from error
+        exit_ = slot.exit
+        if exit_ is not None and exit_.kind is not ExitKind.NORMAL:
+            reason = exit_ if exit_.error is None else describe(exit_.error)
+            raise StartError(slot.path, f"{slot.path} did not start: {reason}") from exit_.error
 
     def settle_terminated(self, slot: AnySlot) -> None:
         """List a child that was terminated as down, or forget it."""
@@ -171,12 +199,13 @@ class Team:
         now = trio.current_time()
         event = ChildStopped if exit_.is_clean or slot.intent is not Intent.UP else ChildCrashed
         self.runtime.emit(event(now, slot.path, life.number, exit_))
-        is_first_start = not life.is_ready and slot.restarts == 0 and slot not in self._reborn and life.number == 1
-        if slot.intent is not Intent.UP or is_first_start or not self.is_open:
-            if slot.intent is not Intent.DOWN and slot.restart is Restart.TEMPORARY and not is_first_start:
+        if slot.is_attended and not life.is_ready:
+            return
+        if slot.intent is not Intent.UP or not self.is_open:
+            if slot.intent is Intent.REPLACE and slot.restart is Restart.TEMPORARY:
                 self.forget(slot)
             return
-        match decide(exit_, slot.restart, self._window, now):
+        match self._judge(slot, life, exit_, now):
             case Decision.RESTART:
                 self._restart(slot, exit_)
             case Decision.LEAVE:
@@ -187,7 +216,14 @@ class Team:
             case Decision.GIVE_UP:
                 self._give_up(exit_)
 
+    def _judge(self, slot: AnySlot, life: Life, exit_: Exit, now: float) -> Decision:
+        if not life.is_ready and exit_.kind is ExitKind.NORMAL:
+            # It declined to start again (Ignore): no failure, so nothing to retry or to count.
+            return Decision.FORGET if slot.restart is Restart.TEMPORARY else Decision.LEAVE
+        return decide(exit_, slot.restart, self._window, now)
+
     def _leave(self, slot: AnySlot) -> None:
+        self._reborn.discard(slot)
         if self.spec.dynamic:
             self.forget(slot)
         self._check_significant(slot)
@@ -202,26 +238,33 @@ class Team:
     def _restart(self, slot: AnySlot, exit_: Exit) -> None:
         self._note_failure(exit_)
         slot.restarts += 1
-        pause = slot.spec.backoff.pause(slot.restarts, 0.0) if slot.spec.backoff is not None else 0.0
-        self.runtime.emit(RestartScheduled(trio.current_time(), slot.path, slot.restarts, pause, exit_))
+        now = trio.current_time()
+        pause = self._pause(slot)
+        self.runtime.emit(RestartScheduled(now, slot.path, slot.restarts, pause, exit_))
         if pause > 0:
-            slot.retry = self.runtime.timers.at(trio.current_time() + pause, lambda: self._retry(slot))
-        else:
-            self._retry(slot)
+            slot.retry = self.runtime.timers.at(now + pause, lambda: self._retry(slot))
+        if self.spec.strategy is not Strategy.ONE_FOR_ONE:
+            self._restart_group(slot)
+        elif slot.retry is None:
+            slot.begin()
+
+    def _pause(self, slot: AnySlot) -> float:
+        backoff = slot.spec.backoff
+        return 0.0 if backoff is None else backoff.pause(slot.restarts, 0.0)
 
     def _retry(self, slot: AnySlot) -> None:
-        slot.retry = None
-        if not self.is_open or slot.is_removed:
-            return
-        if self.spec.strategy is Strategy.ONE_FOR_ONE:
+        slot.end_pause()
+        if self.is_open and self.spec.strategy is Strategy.ONE_FOR_ONE:
             slot.begin()
-            return
+
+    def _restart_group(self, slot: AnySlot) -> None:
         slots = list(self.slots.values())
         if self.spec.strategy is Strategy.REST_FOR_ONE:
             slots = slots[slots.index(slot) :]
+        # A terminated child stays down until restart_child: the operator's intent wins.
         self._reborn.update(other for other in slots if other is slot or other.intent is not Intent.DOWN)
         for other in slots:
-            if other.life is not None:
+            if other.life is not None and other.intent is Intent.UP:
                 other.intent = Intent.REPLACE
         if self._regroup_scope is None:
             self._regroup_scope = trio.CancelScope()
@@ -242,6 +285,9 @@ class Team:
             await old[-1].stop(Intent.REPLACE)
             return
         slot = order[0]
+        if slot.retry is not None:
+            await slot.changed()
+            return
         if slot.life is None:
             slot.begin()
         life = slot.life
