@@ -1,1 +1,25 @@
-"""The embedded server: the protocol, and an engine in numpy."""
+"""The embedded server: a small, real, Tinker-compatible service in this process or in one of its own.
+
+``async with open_server(ServerOptions(...)) as server`` runs it inside a program, `EmbeddedServer` as a supervised child
+of one, `serve` as a process (``tinkex serve``). It trains and samples with the numpy engine of `local.engine`; clients,
+ours or the official SDK, find it at ``server.url``. Nothing here knows the client.
+"""
+
+from tinkex_actors.local.audit import AuditEntry, AuditLog
+from tinkex_actors.local.embedded import EmbeddedServer, serve
+from tinkex_actors.local.limits import Limits
+from tinkex_actors.local.options import TINY, ServerOptions, tiny_model_path
+from tinkex_actors.local.server import LocalServer, open_server
+
+__all__ = [
+    "TINY",
+    "AuditEntry",
+    "AuditLog",
+    "EmbeddedServer",
+    "Limits",
+    "LocalServer",
+    "ServerOptions",
+    "open_server",
+    "serve",
+    "tiny_model_path",
+]

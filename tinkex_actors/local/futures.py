@@ -127,7 +127,7 @@ class Futures:
             self.settle(promise.request_id, why)
             self._note_fetch(promise)
 
-    async def wait(self, request_id: RequestId, owner: Owner, *, patience: float) -> Outcome | None:
+    async def wait(self, request_id: RequestId, owner: Owner, *, patience: float) -> Finished | FutureFailure | None:
         """Return the outcome, waiting at most *patience* seconds; None means "try again".
 
         At once when it is there, and at once with None while the server stops. May be called by many and again.

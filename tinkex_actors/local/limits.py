@@ -38,6 +38,8 @@ class Limits:
     """Sample requests that may wait, over all sessions; one more is answered 429."""
     kept_results_bytes: int = _count(256 * 1024 * 1024)
     """Results already fetched that are kept for another fetch; the oldest go first."""
+    announced_result_bytes: int = _count(8 * 1024 * 1024)
+    """A result longer than this is announced before it is sent, to clients that ask so."""
     long_poll: float = _positive(25.0)
     """How long a retrieval waits before it answers "try again". Clients give up at 45 s."""
     gap_timeout: float = _positive(120.0)

@@ -29,6 +29,7 @@ from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure, Promise
 from tinkex_actors.types.ids import ModelId, RequestId, SamplingSessionId, SessionId
 from tinkex_actors.types.sampling import SamplingClientKind
+from tinkex_actors.types.service import ClientConfigResponse, ClientDynamicConfigResponse
 from tinkex_actors.types.training import AdamOptimizerConfig, LoraConfig, OptimizerConfig
 from tinkex_actors.wire.requests import (
     CreateModelRequest,
@@ -68,6 +69,10 @@ class Service:
     samplers: Supervisor
     seed: int = 0
     """What every random draw begins from that a client gives no seed for."""
+    flags: ClientConfigResponse = field(factory=ClientConfigResponse)
+    """The switches that clients get once, at their start."""
+    dynamic_flags: ClientDynamicConfigResponse = field(factory=ClientDynamicConfigResponse)
+    """The switches that clients ask for again and again."""
     clock: Callable[[], float] = trio.current_time
     """Seconds, for heartbeats."""
     runs: dict[ModelId, Run] = field(factory=dict[ModelId, Run])

@@ -1,0 +1,98 @@
+"""The router: from HTTP to `Call`, to an endpoint, and back from `Answer`.
+
+Every answer has its length in front and a body, errors too: the official client takes an error without a length for the
+work of a proxy and sends the request again. What an endpoint refuses becomes ``{"detail": …}`` with the refusal's
+status; whatever else escapes it is a bug, is logged by the server with its traceback and answered with 500.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from supervisors import ActorCrashed, ActorNotAlive, SupervisorStopped
+from tinkex_actors.local.http import futures, general, sampling, sessions, training
+from tinkex_actors.local.http.bodies import read_body
+from tinkex_actors.local.http.call import Answer, Call, Endpoint, refuse
+from tinkex_actors.local.keys import Keys, Owner
+from tinkex_actors.local.refusals import Refusal
+from tinkex_actors.local.service import Service
+
+PREFIX = "/api/v1/"
+
+_NOBODY = Owner("")
+
+_OPEN: Mapping[str, Endpoint] = {"GET healthz": general.healthz}
+"""What needs no key."""
+
+_KEYED: Mapping[str, Endpoint] = {
+    "POST client/config": general.client_config,
+    "POST client/dynamic_config": general.dynamic_config,
+    "GET get_server_capabilities": general.capabilities,
+    "POST telemetry": general.telemetry,
+    "POST create_session": sessions.create_session,
+    "POST session_heartbeat": sessions.heartbeat,
+    "POST sessions/{session_id}/finish": sessions.finish,
+    "POST create_model": training.create_model,
+    "POST get_info": training.get_info,
+    "POST forward_backward": training.forward_backward,
+    "POST optim_step": training.optim_step,
+    "POST save_weights": training.save_weights,
+    "POST save_weights_for_sampler": training.save_weights_for_sampler,
+    "POST load_weights": training.load_weights,
+    "POST create_sampling_session": sampling.create_sampling_session,
+    "POST asample": sampling.asample,
+    "GET samplers/{sampling_session_id}": sampling.get_sampler,
+    "POST retrieve_future": futures.retrieve_future,
+}
+
+
+def make_app(service: Service, keys: Keys) -> Starlette:
+    """Put the endpoints behind their paths."""
+    routes = [_route(name, endpoint, service, None) for name, endpoint in _OPEN.items()]
+    routes += [_route(name, endpoint, service, keys) for name, endpoint in _KEYED.items()]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _explain, Exception: _admit})
+
+
+def _route(name: str, endpoint: Endpoint, service: Service, keys: Keys | None) -> Route:
+    method, path = name.split(" ")
+    return Route(PREFIX + path, partial(_serve, endpoint, service, keys), methods=[method])
+
+
+async def _serve(endpoint: Endpoint, service: Service, keys: Keys | None, request: Request) -> Response:
+    try:
+        answer = await endpoint(service, await _read(request, service, keys))
+    except Refusal as refusal:
+        answer = refuse(refusal.status, refusal.detail)
+    except (ActorNotAlive, SupervisorStopped):
+        answer = refuse(410, "this has ended meanwhile; create a new session")
+    except ActorCrashed:
+        answer = refuse(500, "the server crashed on another request of this model; send this one again")
+    return _respond(answer)
+
+
+async def _read(request: Request, service: Service, keys: Keys | None) -> Call:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
+    # The key is checked first: nobody without one makes the server read or unpack a body.
+    owner = _NOBODY if keys is None else keys.check(headers.get("x-api-key"))
+    encoding = headers.get("content-encoding")
+    body = b"" if request.method == "GET" else await read_body(request.stream(), encoding, service.shop.limits)
+    return Call(owner, body, request.path_params, dict(request.query_params), headers)
+
+
+def _respond(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
+
+
+async def _explain(_: Request, error: Exception) -> Response:
+    """Answer what the router itself refuses: unknown paths and methods."""
+    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    return _respond(refuse(status, detail))
+
+
+async def _admit(_: Request, __: Exception) -> Response:
+    return _respond(refuse(500, "the server has a bug; its log says where"))

@@ -1,0 +1,131 @@
+"""Training: every endpoint here but ``get_info`` answers with a promise."""
+
+from attrs import evolve
+
+from tinkex_actors.local.http.call import Answer, Call, answer_with
+from tinkex_actors.local.operations import Expose, Load, Operation, Pass, Save, Step
+from tinkex_actors.local.paths import Kind, check_name
+from tinkex_actors.local.refusals import BadRequest, Unprocessable
+from tinkex_actors.local.service import Service
+from tinkex_actors.types.errors import RequestInvalid
+from tinkex_actors.types.futures import Promise
+from tinkex_actors.types.ids import ModelId
+from tinkex_actors.types.service import GetInfoResponse, ModelData
+from tinkex_actors.types.training import ForwardBackwardInput
+from tinkex_actors.wire.fwdbwd import decode_forward_backward_request
+from tinkex_actors.wire.requests import (
+    CreateModelRequest,
+    GetInfoRequest,
+    LoadWeightsRequest,
+    OptimStepRequest,
+    SaveWeightsForSamplerRequest,
+    SaveWeightsRequest,
+)
+
+_TTL_BOUNDS = (3600, 10 * 365 * 24 * 3600)
+
+
+async def create_model(service: Service, call: Call) -> Answer:
+    """``POST create_model``."""
+    model_id, request_id = await service.create_model(call.owner, call.decode(CreateModelRequest))
+    return answer_with(Promise(request_id, model_id=model_id))
+
+
+async def get_info(service: Service, call: Call) -> Answer:
+    """``POST get_info``, answered at once."""
+    run = service.find_run(call.owner, call.decode(GetInfoRequest).model_id)
+    entry = service.find_base(run.recipe.base_model)
+    return answer_with(
+        GetInfoResponse(
+            run.model_id,
+            ModelData(entry.model.config.architecture, run.recipe.base_model, entry.tokenizer_id),
+            run.optimizer,
+            is_lora=True,
+            lora_rank=run.recipe.rank,
+            model_name=run.recipe.base_model,
+        )
+    )
+
+
+async def forward_backward(service: Service, call: Call) -> Answer:
+    """``POST forward_backward``, protobuf."""
+    try:
+        request = decode_forward_backward_request(call.body)
+    except RequestInvalid as error:
+        raise Unprocessable(str(error)) from error
+    asked = request.forward_backward_input
+    return await _submit(
+        service, call, request.model_id, request.seq_id, _pass(asked, forward_only=request.forward_only)
+    )
+
+
+async def optim_step(service: Service, call: Call) -> Answer:
+    """``POST optim_step``."""
+    request = call.decode(OptimStepRequest)
+    return await _submit(service, call, request.model_id, request.seq_id, Step(request.params))
+
+
+async def save_weights(service: Service, call: Call) -> Answer:
+    """``POST save_weights``."""
+    request = call.decode(SaveWeightsRequest)
+    operation = Save(
+        name=check_name(request.path),
+        checkpoint_kind=Kind.TRAINING,
+        overwrite=request.overwrite,
+        ttl_seconds=check_ttl(request.ttl_seconds),
+        user_metadata=request.user_metadata,
+    )
+    return await _submit(service, call, request.model_id, request.seq_id, operation)
+
+
+async def save_weights_for_sampler(service: Service, call: Call) -> Answer:
+    """``POST save_weights_for_sampler``: by name, or as a sampling session without one."""
+    request = call.decode(SaveWeightsForSamplerRequest)
+    if (request.path is None) == (request.sampling_session_seq_id is None):
+        raise BadRequest("save_weights_for_sampler needs path or sampling_session_seq_id, and not both")
+    operation: Operation
+    if request.path is not None:
+        operation = Save(
+            name=check_name(request.path),
+            checkpoint_kind=Kind.SAMPLER,
+            ttl_seconds=check_ttl(request.ttl_seconds),
+            user_metadata=request.user_metadata,
+        )
+    else:
+        operation = Expose(sampling_session_seq_id=request.sampling_session_seq_id or 0, client_kind=request.kind)
+    return await _submit(service, call, request.model_id, request.seq_id, operation)
+
+
+async def load_weights(service: Service, call: Call) -> Answer:
+    """``POST load_weights``: into a model as its first request, or into a new one."""
+    request = call.decode(LoadWeightsRequest)
+    if request.model_id is None:
+        model_id, request_id = await service.create_from_checkpoint(call.owner, request)
+        return answer_with(Promise(request_id, model_id=model_id))
+    if request.seq_id != 1:
+        raise BadRequest(f"load_weights must be a model's first request (seq_id 1), got seq_id {request.seq_id}")
+    checkpoint = await service.find_checkpoint(call.owner, request.path)
+    return await _submit(service, call, request.model_id, request.seq_id, Load(checkpoint, request.optimizer))
+
+
+def check_ttl(ttl_seconds: int | None) -> int | None:
+    """Return a time to live that the protocol allows.
+
+    Raises:
+        BadRequest: Below an hour or above ten years.
+    """
+    low, high = _TTL_BOUNDS
+    if ttl_seconds is not None and not low <= ttl_seconds <= high:
+        raise BadRequest(f"ttl_seconds must be within {low} and {high}, or absent for ever, got {ttl_seconds}")
+    return ttl_seconds
+
+
+def _pass(asked: ForwardBackwardInput, *, forward_only: bool) -> Pass:
+    if not asked.data:
+        raise BadRequest("data must hold at least one datum, got none")
+    return Pass(evolve(asked, data=tuple(asked.data)), forward_only=forward_only)
+
+
+async def _submit(service: Service, call: Call, model_id: ModelId, seq_id: int | None, operation: Operation) -> Answer:
+    request_id = await service.submit(call.owner, model_id, seq_id, operation)
+    return answer_with(Promise(request_id, model_id=model_id))

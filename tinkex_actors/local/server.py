@@ -1,0 +1,174 @@
+"""The server as a whole: a supervision tree, an HTTP listener, and an end in order.
+
+::
+
+    local (one_for_one)
+    ├─ models (dynamic)       one actor a model
+    ├─ samplers (dynamic)     one actor a sampling session
+    └─ Caretaker              ends silent sessions, removes expired checkpoints
+
+The listener stops first: it takes no more connections, long polls are answered "try again", requests in flight are
+finished; then the tree stops, children before parents.
+"""
+
+import tempfile
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import hypercorn.trio
+import trio
+from attrs import frozen
+from hypercorn.config import Config
+from starlette.applications import Starlette
+
+from supervisors import Supervisor, SupervisorSpec, Tree, open_supervisor
+from tinkex_actors.local.audit import AuditLog
+from tinkex_actors.local.caretaker import Caretaker
+from tinkex_actors.local.checkpoints import CheckpointStore
+from tinkex_actors.local.engine import load_base_model
+from tinkex_actors.local.futures import Futures
+from tinkex_actors.local.http.app import make_app
+from tinkex_actors.local.keys import Keys
+from tinkex_actors.local.options import ServerOptions
+from tinkex_actors.local.service import BaseEntry, Service
+from tinkex_actors.local.sessions import Sessions
+from tinkex_actors.local.workshop import Workshop
+from tinkex_actors.types.ids import ModelId
+
+_GRACE = 10.0
+"""Seconds that requests in flight have to finish when the server stops."""
+_MANY_RESTARTS = 1000
+"""One model's bug must not end the others: an actor that crashes again and again fails its own requests only."""
+
+
+@frozen(eq=False)
+class LocalServer:
+    """A server that runs."""
+
+    url: str
+    """What clients take as their base URL."""
+    service: Service
+    root: Supervisor
+
+    @property
+    def audit(self) -> AuditLog:
+        """What was carried out, in order; `AuditLog.count` and `AuditLog.executed` say how often."""
+        return self.service.shop.audit
+
+    def tree(self) -> Tree:
+        """The supervision tree as it is now; ``str`` of it is a drawing."""
+        return self.root.tree()
+
+    def weights_digest(self, model_id: ModelId) -> str | None:
+        """Name a model's weights by their bits: equal when every bit is. None for a model that is gone."""
+        run = self.service.runs.get(model_id)
+        return None if run is None else run.digest()
+
+
+@asynccontextmanager
+async def open_server(options: ServerOptions | None = None) -> AsyncGenerator[LocalServer]:
+    """Run a server until the block is left; then it stops in order.
+
+    Raises:
+        ModelLoadError: A model directory cannot be used.
+        OSError: The data folder cannot be written, or the address cannot be bound.
+    """
+    options = options or ServerOptions()
+    async with open_service(options) as (service, root), trio.open_nursery() as nursery:
+        app, stopping = make_app(service, Keys.of(options.api_keys)), trio.Event()
+        url = await nursery.start(_listen, app, options, stopping)
+        try:
+            yield LocalServer(url, service, root)
+        finally:
+            service.shop.futures.close()
+            stopping.set()
+
+
+@asynccontextmanager
+async def open_service(
+    options: ServerOptions, *, now: Callable[[], datetime] | None = None
+) -> AsyncGenerator[tuple[Service, Supervisor]]:
+    """Open everything but the listener.
+
+    Args:
+        options: How the server is to be.
+        now: The date; the machine's if not given.
+    """
+    async with AsyncExitStack() as stack:
+        folder = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tinkex-")))
+        bases = await trio.to_thread.run_sync(_load_bases, options)
+        shop = await trio.to_thread.run_sync(_open_workshop, options, folder, now or _utc_now)
+        stack.callback(shop.audit.close)
+        root = await stack.enter_async_context(open_supervisor("local"))
+        models = await root.start_supervisor(_dynamic("models"))
+        samplers = await root.start_supervisor(_dynamic("samplers"))
+        sessions = Sessions(options.limits.session_timeout)
+        service = Service(
+            shop,
+            sessions,
+            bases,
+            models,
+            samplers,
+            seed=options.seed,
+            flags=options.flags,
+            dynamic_flags=options.dynamic_flags,
+        )
+        await root.start_child(lambda: Caretaker(service), name="caretaker")
+        yield service, root
+
+
+def _dynamic(name: str) -> SupervisorSpec:
+    return SupervisorSpec(name, dynamic=True, max_restarts=_MANY_RESTARTS)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _load_bases(options: ServerOptions) -> dict[str, BaseEntry]:
+    bases: dict[str, BaseEntry] = {}
+    for name, path in options.models.items():
+        model = load_base_model(path)
+        has_tokenizer = (path / "tokenizer_config.json").exists()
+        bases[name] = BaseEntry(model, str(path.resolve()) if has_tokenizer else None)
+    return bases
+
+
+def _open_workshop(options: ServerOptions, folder: Path, now: Callable[[], datetime]) -> Workshop:
+    return Workshop(
+        futures=Futures(options.limits.kept_results_bytes),
+        store=CheckpointStore.open(folder),
+        audit=AuditLog.open(None if options.data is None else folder / "audit.jsonl"),
+        limits=options.limits,
+        now=now,
+        notes_weights=options.notes_weights,
+    )
+
+
+async def _listen(
+    app: Starlette, options: ServerOptions, stopping: trio.Event, *, task_status: trio.TaskStatus[str]
+) -> None:
+    """Serve HTTP/1.1 until *stopping*, and report the URL once connections are taken."""
+    async with trio.open_nursery() as nursery:
+        # Any: hypercorn and starlette each have their own words for the same ASGI types.
+        serve = cast("Any", hypercorn.trio.serve)  # pyright: ignore[reportUnknownMemberType] # bare dicts in its types
+        [url] = await nursery.start(partial(serve, app, _config(options), shutdown_trigger=stopping.wait, mode="asgi"))
+        task_status.started(url)
+
+
+def _config(options: ServerOptions) -> Config:
+    config = Config()
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    config.bind = [f"{host}:{options.port}"]
+    config.backlog = 1024
+    config.graceful_timeout = _GRACE
+    config.include_server_header = False
+    # A client that reuses a connection just as the server drops it sees a failure: let the client drop it.
+    config.keep_alive_timeout = 3600.0
+    config.keep_alive_max_requests = 10**9
+    config.loglevel = "WARNING"
+    return config
