@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
-from supervisors._errors import ActorCrashed, ActorNotAlive, CallCycle, MailboxFull
+from supervisors._errors import ActorCrashed, ActorNotAlive, AlreadyRegistered, CallCycle, MailboxFull
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._ref import Ref
 from supervisors._reply import Request
 from supervisors._slot import Slot
-from supervisors._spec import ChildSpec, Name, Overflow
+from supervisors._spec import ChildSpec, Name, Overflow, Via
 from supervisors._turn import ActorLife
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         self.server = life = ActorLife(self, self.lives)
         # Held by the life that starts, until its task runs.
         life.turn = trio.lowlevel.current_task()
+        if isinstance(self.spec.name, Via):
+            try:
+                self.spec.name.claim(life)
+            except AlreadyRegistered as error:
+                life.fail(error)
         return life
 
     def make(self) -> A:
@@ -56,9 +61,9 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
 
     def post(self, request: Request) -> None:
         """Deliver *request* to the life that takes mail, or queue it. Never blocks."""
-        if self.is_removed:
-            raise self.not_alive()
         server = self.server
+        if server is None and not self.expects_life():
+            raise self.not_alive()
         if server is None or not server.offer(request):
             queue = self.queue
             if queue is None:
@@ -104,14 +109,23 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         if self.server is life:
             self.server = None
 
+    def expects_mail(self) -> bool:
+        """Whether a message sent now has a chance to be served."""
+        return self.server is not None or self.expects_life()
+
+    def refuse_mail(self) -> None:
+        """Fail what waits for a life: there will be none."""
+        self.server = None
+        queue, self.queue = self.queue, None
+        for request in queue or ():
+            request.fail(self.not_alive())
+
     def remove(self) -> None:
         """Free the name, and refuse what comes from now on."""
         if isinstance(self.spec.name, Name):
             self.team.runtime.release(self.spec.name.name, self)
         super().remove()
-        self.server = None
-        if self.queue:
-            self.fail_queue(Exit(ExitKind.SHUTDOWN))
+        self.refuse_mail()
 
     def ended_error(self, exit_: Exit) -> Exception:
         """A fresh exception for one waiter of a life that ended so."""

@@ -23,7 +23,7 @@ class Life:
     """One incarnation. Subclasses say what it does (:meth:`run`) and how it tidies up (:meth:`clean_up`)."""
 
     __slots__ = (
-        "_endings", "_helpers", "asked", "failure", "grace", "is_killed", "is_ready", "number", "scope", "since", "slot",
+        "_endings", "_helpers", "asked", "exit", "failure", "grace", "is_killed", "is_ready", "number", "scope", "since", "slot",
         "watcher",
     )  # fmt: skip
 
@@ -35,6 +35,8 @@ class Life:
         self.grace: trio.CancelScope | None = None
         self.asked: Exit | None = None
         """The order to end, from the first who gave it."""
+        self.exit: Exit | None = None
+        """How it ended, once it has."""
         self.is_killed = False
         self.is_ready = False
         """It started: ``on_start`` has returned."""

@@ -86,7 +86,7 @@ class Ref(Generic[A_co]):
             TypeError: Not an operation of this actor.
         """
         cell = self._cell
-        if not cell.is_removed:
+        if cell.expects_mail():
             cell.post(Request(cell, cell.resolve(operation), args, kwargs))
 
     async def ended(self) -> Exit:
@@ -94,7 +94,7 @@ class Ref(Generic[A_co]):
         cell = self._cell
         life = cell.life
         if life is not None:
-            await cell.wait_ended(life)
+            return await cell.wait_ended(life)
         while cell.exit is None:
             await cell.changed()
         return cell.exit
@@ -114,8 +114,7 @@ class Ref(Generic[A_co]):
             raise cell.not_alive()
         cell.check_cycle()
         life.ask_stop(Exit(ExitKind.SHUTDOWN, reason=reason), drain=drain)
-        await cell.wait_ended(life)
-        return await self.ended()
+        return await cell.wait_ended(life)
 
     def kill(self) -> None:
         """Cancel the current life without grace: ``on_stop`` is not called, ``finally`` blocks run."""

@@ -12,6 +12,7 @@ import trio
 from supervisors._events import ChildKilled, ChildStarted, Event
 from supervisors._exit import Exit, ExitKind
 from supervisors._life import Life
+from supervisors._restart import wants_restart
 from supervisors._spec import BRUTAL_KILL, AnySpec, Restart
 
 if TYPE_CHECKING:
@@ -109,10 +110,24 @@ class Slot(Generic[S]):
     def life_ended(self, life: Life, exit_: Exit) -> None:
         """Note that the life, its helper tasks and its clean-up are over."""
         self.life = None
-        self.exit = exit_
+        self.exit = life.exit = exit_
         life.finish(exit_)
         self.team.child_ended(self, life, exit_)
+        if not self.expects_life():
+            self.refuse_mail()
         self._notify()
+
+    def expects_life(self) -> bool:
+        """Whether messages sent now will be served: by the current life, or by one that is to come."""
+        if self.is_removed or self.intent is Intent.DOWN:
+            return False
+        life = self.life
+        if life is None or self.intent is Intent.REPLACE or not self.team.is_open:
+            return self.team.expects_life(self)
+        return life.asked is None or wants_restart(life.asked, self.restart)
+
+    def refuse_mail(self) -> None:
+        """Fail what waits for a life: there will be none."""
 
     def remove(self) -> None:
         """Note that there will be no further life."""
@@ -143,10 +158,11 @@ class Slot(Generic[S]):
             await self.changed()
         return life.is_ready
 
-    async def wait_ended(self, life: Life) -> None:
-        """Wait until *life*, its helper tasks and its clean-up are over."""
-        while self.life is life:
+    async def wait_ended(self, life: Life) -> Exit:
+        """Wait until *life*, its helper tasks and its clean-up are over, and tell how it ended."""
+        while life.exit is None:
             await self.changed()
+        return life.exit
 
     async def stop(self, intent: Intent) -> None:
         """Stop the current life within the child's budget, and wait until it is gone. Safe to call twice."""

@@ -32,6 +32,7 @@ from supervisors._spec import (
     Strategy,
     SupervisorOptions,
     SupervisorSpec,
+    Via,
     check_significant_child,
 )
 from supervisors._team import Team
@@ -50,12 +51,17 @@ class SupervisorSlot(Slot[SupervisorSpec]):
 
     def __init__(self, team: Team, spec: SupervisorSpec, name: str) -> None:
         super().__init__(team, spec, name)
-        self.inner = Team(team.runtime, spec, self.path)
+        self.inner = Team(team.runtime, spec, self.path, self)
         self.handle = Supervisor(self.inner)
 
     def make_life(self) -> Life:
         """Build the next incarnation."""
         return TeamLife(self, self.lives)
+
+    def refuse_mail(self) -> None:
+        """Nor will the children be served."""
+        for slot in self.inner.slots.values():
+            slot.refuse_mail()
 
     def remove(self) -> None:
         """Nor will the children have further lives."""
@@ -106,21 +112,21 @@ class Supervisor:
     async def start_child(self, child: ChildSpec[A], /) -> Ref[A]: ...
     @overload
     async def start_child(
-        self, child: Callable[[], A], /, *, name: Name[A] | str | None = None, **options: Unpack[ChildOptions]
+        self, child: Callable[[], A], /, *, name: Name[A] | Via[A] | str | None = None, **options: Unpack[ChildOptions]
     ) -> Ref[A]: ...
     async def start_child(
         self,
         child: Callable[[], A] | ChildSpec[A],
         /,
         *,
-        name: Name[A] | str | None = None,
+        name: Name[A] | Via[A] | str | None = None,
         **options: Unpack[ChildOptions],
     ) -> Ref[A]:
         """Start an actor as the last child, and return its address when its ``on_start`` has returned.
 
         Args:
             child: A function that makes the actor, called for every life; or a whole :class:`ChildSpec`.
-            name: The child's id; a :class:`Name` makes it known in the whole tree.
+            name: The child's id; a :class:`Name` makes it known in the whole tree, ``registry.via(key)`` in a registry.
             **options: The other fields of :class:`ChildSpec`.
 
         Raises:
@@ -199,6 +205,7 @@ class Supervisor:
         Raises:
             ChildNotFound: No such child.
         """
+        self._check_open()
         slot = self._find(child)
         await slot.stop(Intent.DOWN)
         if self._team.slots.get(slot.id) is slot:
@@ -240,6 +247,10 @@ class Supervisor:
         """Order this supervisor to stop its children and end. At the root, the ``async with`` block is left."""
         self._team.order_stop()
 
+    def _check_open(self) -> None:
+        if not self._team.is_open:
+            raise SupervisorStopped(self.path, f"{self.path} is not running: it stops, restarts or is gone")
+
     def _find(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Slot[Any]:
         slots = self._team.slots
         slot = slots.get(child.path.rpartition("/")[2] if isinstance(child, Ref | Supervisor) else str(child))
@@ -249,6 +260,7 @@ class Supervisor:
         return slot
 
     def _find_down(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Slot[Any]:
+        self._check_open()
         slot = self._find(child)
         match slot.status:
             case Status.DOWN:
@@ -283,10 +295,22 @@ def add_child(team: Team, spec: AnySpec) -> Slot[Any]:
         slot = SupervisorSlot(team, spec, child_id)
     else:
         slot = Cell[Any](team, spec, child_id)
-        if isinstance(spec.name, Name):
-            team.runtime.reserve(spec.name.name, slot)
+        _reserve(slot, spec.name)
     team.slots[child_id] = slot
     return slot
+
+
+def _reserve(cell: Cell[Any], name: Name[Any] | Via[Any] | str | None) -> None:
+    match name:
+        case Name():
+            cell.team.runtime.reserve(name.name, cell)
+        case Via():
+            # Only looked up: the key becomes a life's when the life begins, and goes with it.
+            owner = name.find_owner()
+            if owner is not None:
+                raise AlreadyStarted(cell.path, f"the name {name} is taken by {owner!r}", owner)
+        case _:
+            pass
 
 
 def _taken(slot: Slot[Any]) -> AlreadyPresent | AlreadyStarted:

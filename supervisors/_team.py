@@ -27,10 +27,14 @@ AnySlot = Slot[Any]
 class Team:
     """The children of one supervisor, over many lives of it."""
 
-    def __init__(self, runtime: Runtime, spec: SupervisorSpec, path: str) -> None:
+    def __init__(
+        self, runtime: Runtime, spec: SupervisorSpec, path: str, owner: "Slot[SupervisorSpec] | None" = None
+    ) -> None:
         self.runtime = runtime
         self.spec = spec
         self.path = path
+        self._owner = owner
+        """This supervisor's own slot; None at the root."""
         self.slots: dict[str, AnySlot] = {}
         """In start order."""
         self.declared: tuple[AnySlot, ...] | None = None
@@ -273,7 +277,7 @@ class Team:
     async def _regroup(self, scope: trio.CancelScope) -> None:
         try:
             with scope:
-                while self._reborn:
+                while self._reborn and self.is_open:
                     await self._regroup_step()
         finally:
             self._regroup_scope = None
@@ -297,6 +301,17 @@ class Team:
     def is_restarting(self, slot: AnySlot) -> bool:
         """Whether a child without a life is to have one again."""
         return slot.retry is not None or slot in self._reborn
+
+    def expects_life(self, slot: AnySlot) -> bool:
+        """Whether a child that is down or being stopped by this supervisor is to live again."""
+        if self.is_open:
+            return self.is_restarting(slot) and slot.restart is not Restart.TEMPORARY
+        comes_back = self.spec.keep_children or slot in (self.declared or ())
+        return comes_back and self._owner is not None and self._is_owner_reborn(self._owner)
+
+    def _is_owner_reborn(self, owner: AnySlot) -> bool:
+        # A supervisor that gave up is still alive here: its parent has not judged yet.
+        return owner.restart is not Restart.TEMPORARY and owner.expects_life()
 
     def _note_failure(self, exit_: Exit) -> None:
         if isinstance(exit_.error, Exception):
