@@ -16,6 +16,7 @@ from attrs import frozen
 
 from tinkex_actors.local.engine.arrays import FloatArray
 from tinkex_actors.local.engine.base_model import BaseModel
+from tinkex_actors.local.engine.cores import map_in_order, usable_cores
 from tinkex_actors.local.engine.decoder import PackedAttention, backward, forward
 from tinkex_actors.local.engine.errors import EngineInputError
 from tinkex_actors.local.engine.examples import CheckedExample, Example, check_example
@@ -24,8 +25,12 @@ from tinkex_actors.local.engine.lora import Adapter
 from tinkex_actors.local.engine.losses import Config, Loss, Values, complete_config, loss_named
 from tinkex_actors.local.engine.optimizer import Adam, AdamSettings
 
-TOKENS_AT_ONCE = 4096
-"""A batch is computed in groups of whole examples of about this many tokens; it bounds the memory of the tape."""
+TOKENS_AT_ONCE = 1024
+"""A batch is computed in groups of whole examples of at most about this many tokens.
+
+It bounds the memory of the tape, keeps the intermediate arrays near the cache, and is what cores share out. Part of the
+numbers: another size rounds sums differently.
+"""
 
 
 @frozen(eq=False)
@@ -54,9 +59,11 @@ class TrainableModel:
     Not safe for concurrent use: one call at a time.
     """
 
-    def __init__(self, base: BaseModel, adapter: Adapter) -> None:
+    def __init__(self, base: BaseModel, adapter: Adapter, *, workers: int | None = None) -> None:
+        """Begin to train *adapter*, in place, with *workers* threads; None means one for each usable core."""
         self.base = base
         self.adapter = adapter
+        self._workers = usable_cores() if workers is None else workers
         self._adam = Adam.over(adapter.weights)
         self._gradients = _zeros(adapter.weights)
 
@@ -83,18 +90,26 @@ class TrainableModel:
         if not examples:
             raise EngineInputError("expected at least one example, got none")
         checked = [check_example(i, example, formula, self.base.config) for i, example in enumerate(examples)]
-        gradients = _zeros(self.adapter.weights) if backward else None
-        outputs: dict[int, _Evaluated] = {}
-        with np.errstate(over="ignore", invalid="ignore"):  # not finite is found and refused below
-            for group in _groups([len(example.tokens) for example in checked]):
-                results = self._run([checked[i] for i in group], formula, settings, gradients)
-                outputs.update(zip(group, results, strict=True))
-        self._accumulate(gradients or {})
-        ordered = [outputs[i] for i in range(len(outputs))]
+        groups = _groups([len(example.tokens) for example in checked])
+
+        def compute(group: Sequence[int]) -> tuple[list[_Evaluated], dict[str, FloatArray]]:
+            gradients = _zeros(self.adapter.weights) if backward else {}
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and refused
+                return self._run([checked[i] for i in group], formula, settings, gradients), gradients
+
+        total = _zeros(self.adapter.weights) if backward else {}
+        evaluated: dict[int, _Evaluated] = {}
+        for group, (results, gradients) in zip(
+            groups, map_in_order(compute, groups, workers=self._workers), strict=True
+        ):
+            evaluated.update(zip(group, results, strict=True))
+            _add(gradients, total)
+        self._accumulate(total)
+        ordered = [evaluated[i] for i in range(len(evaluated))]
         return LossResult(tuple(one.result for one in ordered), {"loss:sum": sum(one.total for one in ordered)})
 
     def _run(
-        self, examples: Sequence[CheckedExample], loss: Loss, config: Config, gradients: dict[str, FloatArray] | None
+        self, examples: Sequence[CheckedExample], loss: Loss, config: Config, gradients: dict[str, FloatArray]
     ) -> list["_Evaluated"]:
         attention = PackedAttention([len(example.tokens) for example in examples], len(self.base.layers))
         tokens = np.concatenate([example.tokens for example in examples])
@@ -102,7 +117,7 @@ class TrainableModel:
         targets = _pad_columns([example.targets for example in examples])
         scores = score(self.base, self.adapter, hidden, targets)
         evaluated = _evaluate(examples, scores.logprobs, loss, config)
-        if gradients is not None:
+        if gradients:
             dlogprobs = _pad_columns([_columns(one.gradient) for one in evaluated])
             dhidden = score_backward(
                 self.base, self.adapter, hidden, targets, scores, dlogprobs=dlogprobs, gradients=gradients
@@ -114,8 +129,7 @@ class TrainableModel:
         for name, gradient in gradients.items():
             if not np.isfinite(gradient).all():
                 raise EngineInputError(f"expected a finite gradient, got one that is not for {name}; nothing was added")
-        for name, gradient in gradients.items():
-            self._gradients[name] += gradient
+        _add(gradients, self._gradients)
 
     def optim_step(self, settings: AdamSettings) -> dict[str, float]:
         """Move the adapter by the gradients so far and forget them.
@@ -233,16 +247,22 @@ def _pad_columns(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 
 
 def _groups(lengths: Sequence[int]) -> list[list[int]]:
-    """Split a batch into groups of about :data:`TOKENS_AT_ONCE` tokens, shortest examples first, equal ones together."""
-    groups: list[list[int]] = []
-    room = 0
+    """Split a batch into groups of about the same number of tokens, shortest examples first, equal ones together."""
+    total = sum(lengths)
+    size = total / -(-total // TOKENS_AT_ONCE)
+    groups: list[list[int]] = [[]]
+    taken = 0
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if not groups or lengths[index] > room:
+        if groups[-1] and taken + lengths[index] / 2 > len(groups) * size:
             groups.append([])
-            room = TOKENS_AT_ONCE
         groups[-1].append(index)
-        room -= lengths[index]
+        taken += lengths[index]
     return groups
+
+
+def _add(gradients: Mapping[str, FloatArray], total: Mapping[str, FloatArray]) -> None:
+    for name, gradient in gradients.items():
+        total[name][...] += gradient
 
 
 def _zeros(weights: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
