@@ -81,11 +81,12 @@ def read_numbers(value: Any, path: str) -> Array:
         Mismatch: Not a list, nested, or something else in it.
     """
     try:
-        array = np.asarray(as_list(value))
-    except ValueError:
+        numbers = as_list(value)
+        array = np.asarray(numbers)
+        if array.dtype == object and all(element is None or type(element) in {int, float} for element in numbers):
+            array = np.asarray(numbers, np.float64)
+    except (ValueError, OverflowError):
         array = np.empty(0, object)
-    if array.dtype == object and all(element is None or type(element) in {int, float} for element in value):
-        array = np.asarray(value, np.float64)
     if array.ndim != 1 or array.dtype.kind not in "iuf":
         raise Mismatch(path, "a flat list of numbers", show(value))
     return array
@@ -147,8 +148,9 @@ def _read_base64(value: Any) -> bytes:
 
 
 def _read_model_input(converter: cattrs.Converter, value: Any) -> ModelInput:
-    chunks = as_list(as_dict(value).get("chunks"))
+    body = as_dict(value)
     try:
+        chunks = as_list(body.get("chunks"))
         return ModelInput(read_each(enumerate(chunks), lambda chunk: _read_chunk(converter, chunk)))
     except Mismatch as mismatch:
         raise mismatch.under("chunks") from mismatch
@@ -232,8 +234,9 @@ def _read_capabilities(converter: cattrs.Converter, value: Any) -> GetServerCapa
     def read(model: Any) -> SupportedModel:
         return SupportedModel(model) if isinstance(model, str) else converter.structure(model, SupportedModel)
 
-    models = as_list(as_dict(value).get("supported_models"))
+    body = as_dict(value)
     try:
+        models = as_list(body.get("supported_models"))
         return GetServerCapabilitiesResponse(tuple(read_each(enumerate(m for m in models if m is not None), read)))
     except Mismatch as mismatch:
         raise mismatch.under("supported_models") from mismatch

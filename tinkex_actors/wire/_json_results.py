@@ -4,6 +4,7 @@ Servers of that generation answer samples and forward_backward in JSON, and take
 NaN. The tables of likeliest tokens are lists of pairs there, with null for an empty position.
 """
 
+import math
 from typing import Any
 
 import cattrs
@@ -19,6 +20,7 @@ from tinkex_actors.types import (
     ModelId,
     ModelInput,
     PromptAltTokens,
+    RequestInvalid,
     SampledSequence,
     SampleResponse,
     StopReason,
@@ -138,9 +140,17 @@ def _read_topk(value: Any) -> TopkLogprobs | None:
 def _read_row(value: Any) -> list[tuple[int, float]]:
     pairs = [] if value is None else as_list(value)
     for pair in pairs:
-        if len(as_list(pair)) != 2 or not _is_token(pair[0]) or type(pair[1]) not in {int, float}:  # noqa: PLR2004 - a pair
+        if not _is_pair(pair):
             raise Mismatch("", "pairs of a token id and a logprob", show(pair))
-    return [(token, logprob) for token, logprob in pairs]
+    return [(token, math.nan if logprob is None else float(logprob)) for token, logprob in pairs]
+
+
+def _is_pair(value: Any) -> bool:
+    match value:
+        case [int() as token, int() | float() | None]:
+            return _is_token(token)
+        case _:
+            return False
 
 
 def _is_token(value: Any) -> bool:
@@ -243,4 +253,18 @@ def _write_input(converter: cattrs.Converter, value: ForwardBackwardInput) -> di
     }
     if value.loss_fn_config is not None:
         body["loss_fn_config"] = value.loss_fn_config
+    _check_finite(value)
     return body
+
+
+def _check_finite(value: ForwardBackwardInput) -> None:
+    # JSON has no infinity: it would arrive as null, which means NaN.
+    places = {f"loss_fn_config.{name}": part for name, part in (value.loss_fn_config or {}).items()}
+    infinite = [place for place, part in places.items() if not isinstance(part, str) and not math.isfinite(part)]
+    for index, datum in enumerate(value.data):
+        tensors = datum.loss_fn_inputs.items()
+        infinite += [f"data[{index}].loss_fn_inputs.{name}" for name, tensor in tensors if np.isinf(tensor.data).any()]
+    if infinite:
+        raise RequestInvalid(
+            path=infinite[0], expected="finite numbers, as this server takes JSON only", got="infinity"
+        )

@@ -5,7 +5,7 @@ These rules hold for every class; `_json_hooks` and `_json_results` add what is 
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Literal, TypeAlias, TypeGuard, get_args, get_origin
 
 import attrs
@@ -26,7 +26,8 @@ def register_rules(converter: cattrs.Converter) -> None:
         converter.register_structure_hook(kind, _exactly(kind, name))
     converter.register_structure_hook(float, _read_float)
     converter.register_structure_hook(datetime, _read_datetime)
-    converter.register_structure_hook_func(_is_enum, _read_enum)
+    # Nearer than text in the order of an enumeration's bases.
+    converter.register_structure_hook(StrEnum, _read_enum)
     converter.register_structure_hook_func(_is_generic(Literal), _read_literal)
     converter.register_structure_hook_factory(_is_generic(tuple), _tuple_hook)
     converter.register_structure_hook_factory(_is_generic(dict), _dict_hook)
@@ -62,17 +63,13 @@ def _read_datetime(value: Any, _: Any) -> datetime:
         raise Mismatch("", "a time in ISO 8601", show(value)) from None
 
 
-def _is_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Enum)
-
-
-def _read_enum(value: Any, kind: type[Enum]) -> Enum:
+def _read_enum(value: Any, kind: type[StrEnum]) -> StrEnum:
     try:
         if isinstance(value, str):
             return kind(value)
     except ValueError:
         pass
-    raise Mismatch("", f"one of {', '.join(str(member.value) for member in kind)}", show(value))
+    raise Mismatch("", f"one of {', '.join(kind)}", show(value))
 
 
 def _read_literal(value: Any, kind: Any) -> Any:

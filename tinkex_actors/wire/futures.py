@@ -22,9 +22,9 @@ from tinkex_actors.types import (
 )
 from tinkex_actors.wire._json_rules import as_dict
 from tinkex_actors.wire._mismatch import Mismatch, read_answer, show
-from tinkex_actors.wire.fwdbwd import decode_forward_backward_output, encode_forward_backward_output
+from tinkex_actors.wire.fwdbwd import encode_forward_backward_output, read_forward_backward_output
 from tinkex_actors.wire.json_codec import encode_json, from_json, parse
-from tinkex_actors.wire.samples import decode_sample_response, encode_sample_response
+from tinkex_actors.wire.samples import encode_sample_response, read_sample_response
 
 T = TypeVar("T")
 
@@ -33,15 +33,15 @@ PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 """The content type of everything else."""
 
-_DECODERS: Mapping[type, Callable[[bytes], object]] = {
-    ForwardBackwardOutput: decode_forward_backward_output,
-    SampleResponse: decode_sample_response,
+_READERS: Mapping[type, Callable[[bytes], object]] = {
+    ForwardBackwardOutput: read_forward_backward_output,
+    SampleResponse: read_sample_response,
 }
 
 
 def has_protobuf_result(kind: type) -> bool:
     """Whether a result of this kind travels as protobuf on servers of the current generation."""
-    return kind in _DECODERS
+    return kind in _READERS
 
 
 def decode_retrieved(
@@ -61,8 +61,8 @@ def decode_retrieved(
         ResponseInvalid: It is none of these.
     """
     if PROTOBUF in content_type:
-        decode = _DECODERS.get(kind, partial(_refuse, kind))
-        return read_answer(lambda data: cast("T", decode(data)), body, operation=operation, request_id=request_id)
+        read = _READERS.get(kind, partial(_refuse, kind))
+        return read_answer(lambda data: cast("T", read(data)), body, operation=operation, request_id=request_id)
     return read_answer(lambda data: _read(kind, parse(data)), body, operation=operation, request_id=request_id)
 
 

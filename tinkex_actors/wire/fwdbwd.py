@@ -235,10 +235,11 @@ def decode_forward_backward_output(body: bytes) -> ForwardBackwardOutput:
     Raises:
         ResponseInvalid: Whatever is wrong with it.
     """
-    return read_answer(_read_output, body, operation=_OPERATION)
+    return read_answer(read_forward_backward_output, body, operation=_OPERATION)
 
 
-def _read_output(body: bytes) -> ForwardBackwardOutput:
+def read_forward_backward_output(body: bytes) -> ForwardBackwardOutput:
+    """Read the result, complaining by `Mismatch`; `decode_forward_backward_output` is its public form."""
     message = pb.ForwardBackwardOutput.FromString(body)
     outputs: list[LossFnOutput] = []
     for index, record in enumerate(message.loss_fn_outputs):

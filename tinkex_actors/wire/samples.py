@@ -63,10 +63,11 @@ def decode_sample_response(body: bytes) -> SampleResponse:
     Raises:
         ResponseInvalid: Whatever is wrong with it.
     """
-    return read_answer(_read_response, body, operation="sample")
+    return read_answer(read_sample_response, body, operation="sample")
 
 
-def _read_response(body: bytes) -> SampleResponse:
+def read_sample_response(body: bytes) -> SampleResponse:
+    """Read the answer, complaining by `Mismatch`; `decode_sample_response` is its public form."""
     message = pb.SampleResponse.FromString(body)
     return SampleResponse(
         sequences=[_read_sequence(sequence, f"sequences[{i}]") for i, sequence in enumerate(message.sequences)],
