@@ -6,6 +6,7 @@ status; whatever else escapes it is a bug, is logged by the server with its trac
 """
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from functools import partial
 
 from starlette.applications import Starlette
@@ -80,7 +81,8 @@ async def _read(request: Request, service: Service, keys: Keys | None) -> Call:
     # The key is checked first: nobody without one makes the server read or unpack a body.
     owner = _NOBODY if keys is None else keys.check(headers.get("x-api-key"))
     encoding = headers.get("content-encoding")
-    body = b"" if request.method == "GET" else await read_body(request.stream(), encoding, service.shop.limits)
+    async with aclosing(request.stream()) as chunks:
+        body = b"" if request.method == "GET" else await read_body(chunks, encoding, service.shop.limits)
     return Call(owner, body, request.path_params, dict(request.query_params), headers)
 
 

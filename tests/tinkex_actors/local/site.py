@@ -1,0 +1,146 @@
+"""The whole server in this process, without sockets: requests go straight into the router."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from attrs import define, field, frozen
+from starlette.applications import Starlette
+
+from supervisors import SupervisorSpec, open_supervisor
+from tests.tinkex_actors.local.engine.tiny_models import random_base
+from tests.tinkex_actors.local.worlds import batch, make_workshop
+from tinkex_actors.local.caretaker import Caretaker
+from tinkex_actors.local.http.app import make_app
+from tinkex_actors.local.keys import Keys
+from tinkex_actors.local.limits import Limits
+from tinkex_actors.local.service import BaseEntry, Service
+from tinkex_actors.local.sessions import Sessions
+from tinkex_actors.types.ids import ModelId
+from tinkex_actors.types.training import ForwardBackwardInput, ForwardBackwardRequest
+from tinkex_actors.wire.futures import PROTOBUF
+from tinkex_actors.wire.fwdbwd import encode_forward_backward_request
+
+KEY = "tml-test"
+
+
+@frozen
+class Reply:
+    """What the router answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return orjson.loads(self.body)
+
+    @property
+    def detail(self) -> str:
+        """Why it was refused."""
+        detail: str = self.json["detail"]
+        return detail
+
+
+@define
+class Site:
+    """A server and a client of it."""
+
+    app: Starlette
+    service: Service
+    key: str = KEY
+    _number: int = field(default=0, init=False)
+
+    async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
+        """Send one request; header names are given with underscores. An empty value leaves a header out."""
+        path, _, query = path.partition("?")
+        given = {"x-api-key": self.key, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        replies: list[dict[str, Any]] = []
+        parts = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def receive() -> Any:
+            return next(parts, {"type": "http.disconnect"})
+
+        async def send(message: Any) -> None:
+            replies.append(message)
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": f"/api/v1/{path}",
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],
+            "root_path": "",
+            "http_version": "1.1",
+        }
+        await self.app(scope, receive, send)
+        start, *rest = replies
+        received = {name.decode(): value.decode() for name, value in start["headers"]}
+        return Reply(start["status"], received, b"".join(part.get("body", b"") for part in rest))
+
+    async def post(self, path: str, /, **body: Any) -> Reply:
+        """Send a JSON request."""
+        return await self.send("POST", path, orjson.dumps(body))
+
+    async def get(self, path: str) -> Reply:
+        """Send a request without a body."""
+        return await self.send("GET", path)
+
+    async def session(self) -> str:
+        """Open a session."""
+        opened = await self.post("create_session", tags=[], user_metadata={}, sdk_version="0")
+        session_id: str = opened.json["session_id"]
+        return session_id
+
+    async def model(self, session_id: str, number: int = 0, **body: Any) -> str:
+        """Make a model and wait for it."""
+        asked = {"session_id": session_id, "model_seq_id": number, "base_model": "random", "lora_config": {"rank": 2}}
+        promised = await self.post("create_model", **{**asked, **body})
+        model_id: str = (await self.fetch(promised)).json["model_id"]
+        return model_id
+
+    async def learn(self, model_id: str, seq_id: int, asked: ForwardBackwardInput | None = None) -> Reply:
+        """Send forward_backward."""
+        request = ForwardBackwardRequest(asked or batch(), ModelId(model_id), seq_id)
+        body = encode_forward_backward_request(request)
+        return await self.send("POST", "forward_backward", body, content_type=PROTOBUF)
+
+    async def step(self, model_id: str, seq_id: int, learning_rate: float = 0.01) -> Reply:
+        """Send optim_step."""
+        return await self.post(
+            "optim_step", model_id=model_id, seq_id=seq_id, adam_params={"learning_rate": learning_rate}
+        )
+
+    async def retrieve(self, request_id: str, accept: str = PROTOBUF) -> Reply:
+        """Ask once for what was promised."""
+        body = orjson.dumps({"request_id": request_id, "allow_metadata_only": True})
+        return await self.send("POST", "retrieve_future", body, accept=accept)
+
+    async def fetch(self, promised: Reply, accept: str = PROTOBUF) -> Reply:
+        """Ask until what was promised is there."""
+        assert promised.status == 200, promised.body
+        while (reply := await self.retrieve(promised.json["request_id"], accept)).status == 408:
+            pass
+        return reply
+
+
+@asynccontextmanager
+async def open_site(folder: Path, *, limits: Limits | None = None, keys: tuple[str, ...] = ()) -> AsyncGenerator[Site]:
+    """Open a server over a random model, computing on the event loop."""
+    shop = make_workshop(folder, limits)
+    async with open_supervisor("test") as root:
+        service = Service(
+            shop,
+            Sessions(shop.limits.session_timeout),
+            {"random": BaseEntry(random_base(dtype=np.float32))},
+            await root.start_supervisor(SupervisorSpec("models", dynamic=True)),
+            await root.start_supervisor(SupervisorSpec("samplers", dynamic=True)),
+        )
+        await root.start_child(lambda: Caretaker(service), name="caretaker")
+        yield Site(make_app(service, Keys.of(keys)), service)
