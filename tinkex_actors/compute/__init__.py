@@ -1,1 +1,25 @@
-"""Batching, combining and losses: arithmetic without a clock or a network."""
+"""Arithmetic without a clock or a network: splitting a call's data, putting its results together, figures of a run.
+
+============== ============================================================================================
+batching       `slice_data`: by count and estimated bytes; `estimate_bytes`
+combining      `combine_outputs`: outputs in order, metrics by the suffix of their names
+metrics        `mean_nll`, `count_batch`
+============== ============================================================================================
+"""
+
+from tinkex_actors.compute.batching import DataSlice, SliceLimits, check_trainable, estimate_bytes, slice_data
+from tinkex_actors.compute.combining import combine_metrics, combine_outputs
+from tinkex_actors.compute.metrics import BatchCounts, count_batch, mean_nll
+
+__all__ = [
+    "BatchCounts",
+    "DataSlice",
+    "SliceLimits",
+    "check_trainable",
+    "combine_metrics",
+    "combine_outputs",
+    "count_batch",
+    "estimate_bytes",
+    "mean_nll",
+    "slice_data",
+]
