@@ -78,14 +78,18 @@ async def open_server(options: ServerOptions | None = None) -> AsyncGenerator[Lo
         OSError: The data folder cannot be written, or the address cannot be bound.
     """
     options = options or ServerOptions()
+    failure: BaseException | None = None
     async with open_service(options) as (service, root), trio.open_nursery() as nursery:
         app, stopping = make_app(service, Keys.of(options.api_keys)), trio.Event()
         url = await nursery.start(_listen, app, options, stopping)
         try:
             yield LocalServer(url, service, root)
-        finally:
-            service.shop.futures.close()
-            stopping.set()
+        except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group
+            failure = error
+        service.shop.futures.close()
+        stopping.set()
+    if failure is not None:
+        raise failure
 
 
 @asynccontextmanager

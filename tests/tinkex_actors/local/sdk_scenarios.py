@@ -1,0 +1,239 @@
+"""Scenarios of the official SDK, unmodified, against a server of ours. Run with ``-m``: URL, then scenario names.
+
+It is its own process because the SDK brings an asyncio loop and threads. Prints one JSON object: for each scenario
+``"ok"`` or the traceback.
+"""
+
+import json
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import tinker
+from tinker import types
+
+E = TypeVar("E", bound=Exception)
+
+MODEL = "tinkex/tiny"
+TEXT = list(b"Tell me, is it true? It is true, she said; it is quite true.")
+
+
+def service(url: str, api_key: str = "tml-local") -> tinker.ServiceClient:
+    """A client with a key of its own choice."""
+    return tinker.ServiceClient(base_url=url, api_key=api_key)
+
+
+def prompt(tokens: list[int] | None = None) -> types.ModelInput:
+    """A prompt of text."""
+    return types.ModelInput.from_ints(TEXT if tokens is None else tokens)
+
+
+def datum(tokens: list[int] | None = None, **inputs: list[float]) -> types.Datum:
+    """An example that predicts each token's successor."""
+    ids = TEXT if tokens is None else tokens
+    # The SDK converts lists by name; its annotation only knows what they become.
+    loss_fn_inputs: Any = {"target_tokens": ids[1:], **(inputs or {"weights": [1.0] * (len(ids) - 1)})}
+    return types.Datum(model_input=prompt(ids[:-1]), loss_fn_inputs=loss_fn_inputs)
+
+
+def trainer(client: tinker.ServiceClient) -> tinker.TrainingClient:
+    """A new model."""
+    return client.create_lora_training_client(MODEL, rank=8).result()
+
+
+def failure(kind: type[E], call: Callable[[], object]) -> E:
+    """The failure of an operation that must fail."""
+    try:
+        call()
+    except kind as error:
+        return error
+    raise AssertionError("the operation did not fail")
+
+
+def learns_and_samples(url: str) -> None:
+    """The quick start: create, train, save, load, sample, finish."""
+    with service(url) as client:
+        training = trainer(client)
+        losses: list[float] = []
+        for _ in range(6):
+            gradients = training.forward_backward([datum()], "cross_entropy")
+            update = training.optim_step(types.AdamParams(learning_rate=1e-2))
+            losses.append(gradients.result().metrics["loss:sum"])
+            update.result()
+        assert losses[-1] < 0.3 * losses[0], losses
+        sampling = training.save_weights_and_get_sampling_client().result()
+        params = types.SamplingParams(max_tokens=20, temperature=0.0)
+        drawn = sampling.sample(prompt(TEXT[:20]), 1, params).result()
+        assert drawn.sequences[0].tokens == TEXT[20:40], drawn.sequences[0].tokens
+
+
+def pipelines_without_waiting(url: str) -> None:
+    """Operations submitted ahead are carried out in order."""
+    with service(url) as client:
+        training = trainer(client)
+        gradients = [training.forward_backward([datum()], "cross_entropy") for _ in range(1)]
+        steps: list[Any] = []
+        for _ in range(10):
+            steps.append(training.optim_step(types.AdamParams(learning_rate=5e-3)))
+            gradients.append(training.forward_backward([datum()], "cross_entropy"))
+        losses = [one.result().metrics["loss:sum"] for one in gradients]
+        for step in steps:
+            step.result()
+        assert losses[:5] == sorted(losses[:5], reverse=True), losses
+
+
+def combines_chunks(url: str) -> None:
+    """More data than fit one request come back in order, with the sum of their losses."""
+    with service(url) as client:
+        training = trainer(client)
+        data = [datum(TEXT[: 3 + i % 20]) for i in range(2100)]
+        output = training.forward(data, "cross_entropy").result()
+        lengths = [len(one["logprobs"].data) for one in output.loss_fn_outputs]
+        assert lengths == [len(one.loss_fn_inputs["target_tokens"].data) for one in data]
+        total = -sum(float(np.sum(one["logprobs"].to_numpy())) for one in output.loss_fn_outputs)
+        assert abs(total - output.metrics["loss:sum"]) < 1e-3 * total
+
+
+def resumes_from_a_checkpoint(url: str) -> None:
+    """With the optimizer's state the same step gives the same loss after it."""
+    with service(url) as client:
+        training = trainer(client)
+        training.forward_backward([datum()], "cross_entropy").result()
+        training.optim_step(types.AdamParams(learning_rate=1e-2)).result()
+        path = training.save_state("half-way").result().path
+        again = client.create_training_client_from_state_with_optimizer(path).result()
+        fresh = client.create_training_client_from_state(path).result()
+        losses: list[float] = []
+        for one in (training, again, fresh):
+            one.forward_backward([datum()], "cross_entropy").result()
+            one.optim_step(types.AdamParams(learning_rate=1e-2)).result()
+            losses.append(one.forward([datum()], "cross_entropy").result().metrics["loss:sum"])
+        assert losses[0] == losses[1] != losses[2], losses
+        assert again.get_info().lora_rank == 8
+
+
+def samples_in_every_way(url: str) -> None:
+    """Options of sampling: several samples, log-probabilities, the likeliest tokens, stops, alternatives."""
+    with service(url) as client:
+        sampling = client.create_sampling_client(base_model=MODEL).result()
+        params = types.SamplingParams(max_tokens=5, seed=3, stop=[])
+        drawn = sampling.sample(
+            prompt(),
+            3,
+            params,
+            include_prompt_logprobs=True,
+            topk_prompt_logprobs=2,
+            topk_sample_logprobs=3,
+            prompt_alt_tokens_k=2,
+        ).result()
+        assert [len(one.tokens) for one in drawn.sequences] == [5, 5, 5]
+        assert len({tuple(one.tokens) for one in drawn.sequences}) > 1
+        assert all(one.stop_reason == "length" for one in drawn.sequences)
+        assert drawn.prompt_logprobs is not None
+        assert drawn.prompt_logprobs[0] is None
+        assert drawn.topk_prompt_logprobs is not None
+        assert len(drawn.topk_prompt_logprobs) == len(TEXT)
+        again = sampling.sample(prompt(), 3, params).result()
+        assert [one.tokens for one in again.sequences] == [one.tokens for one in drawn.sequences]
+        stopped = sampling.sample(prompt(), 1, types.SamplingParams(max_tokens=200, stop=" ", seed=1)).result()
+        assert stopped.sequences[0].stop_reason == "stop"
+
+
+def computes_logprobs_like_training(url: str) -> None:
+    """A sampler and a learner of the same weights agree."""
+    with service(url) as client:
+        training = trainer(client)
+        training.forward_backward([datum()], "cross_entropy").result()
+        training.optim_step(types.AdamParams(learning_rate=1e-2)).result()
+        learned = training.forward([datum()], "cross_entropy").result().loss_fn_outputs[0]["logprobs"].to_numpy()
+        path = training.save_weights_for_sampler("final").result().path
+        for sampling in (
+            training.save_weights_and_get_sampling_client().result(),
+            client.create_sampling_client(model_path=path).result(),
+        ):
+            sampled = sampling.compute_logprobs(prompt()).result()
+            assert sampled[0] is None
+            assert np.allclose(np.array(sampled[1:], np.float32), learned, atol=1e-4)
+        last = sampling.compute_logprobs(prompt(), prompt_logprobs_last_n=2).result()
+        assert last[-3] is None
+        assert last[-2:] == sampled[-2:]
+
+
+def reports_what_the_user_did_wrong(url: str) -> None:
+    """Failures have a category and a reason, and the model goes on behind them."""
+    with service(url) as client:
+        training = trainer(client)
+        wrong = failure(
+            tinker.RequestFailedError, lambda: training.forward_backward([datum([1, 10**6])], "cross_entropy").result()
+        )
+        assert wrong.category == "user", wrong.category
+        assert "1000000" in str(wrong), wrong
+        training.save_state("twice").result()
+        clash = failure(tinker.RequestFailedError, lambda: training.save_state("twice").result())
+        assert "already there" in str(clash), clash
+        training.save_state("twice", overwrite=True).result()
+        refused = failure(tinker.BadRequestError, lambda: client.create_lora_training_client("nobody/nothing").result())
+        assert MODEL in str(refused), refused
+
+
+def trains_by_reinforcement(url: str) -> None:
+    """The policy losses take what the sampler said."""
+    with service(url) as client:
+        training = trainer(client)
+        sampling = training.save_weights_and_get_sampling_client().result()
+        drawn = sampling.sample(prompt(TEXT[:10]), 4, types.SamplingParams(max_tokens=8, stop=[])).result()
+        for loss in ("importance_sampling", "ppo", "cispo", "dro"):
+            data: list[types.Datum] = []
+            for index, one in enumerate(drawn.sequences):
+                silent = [0.0] * 9
+                data.append(
+                    datum(
+                        TEXT[:10] + one.tokens,
+                        logprobs=silent + list(one.logprobs or []),
+                        advantages=silent + [float(index % 2) - 0.5] * 8,
+                    )
+                )
+            result = training.forward_backward(data, loss).result()
+            assert np.isfinite(result.metrics["loss:sum"])
+            training.optim_step(types.AdamParams(learning_rate=1e-3)).result()
+
+
+def follows_training_in_flight(url: str) -> None:
+    """An inflight sampler has the newest saved weights."""
+    with service(url) as client:
+        training = trainer(client)
+        sampling = training.save_weights_and_get_sampling_client(kind="inflight").result()
+        before = sampling.compute_logprobs(prompt()).result()
+        training.forward_backward([datum()], "cross_entropy").result()
+        training.optim_step(types.AdamParams(learning_rate=1e-2)).result()
+        training.save_weights_and_get_sampling_client(kind="inflight").result()
+        assert sampling.compute_logprobs(prompt()).result() != before
+
+
+def keeps_owners_apart(url: str) -> None:
+    """A checkpoint of another key cannot be loaded."""
+    with service(url) as mine, service(url, api_key="tml-other") as other:
+        path = trainer(mine).save_state("mine").result().path
+        failure(tinker.NotFoundError, lambda: other.create_training_client_from_state(path).result())
+
+
+def main() -> None:
+    """Run the scenarios named on the command line."""
+    warnings.simplefilter("ignore")
+    url, *names = sys.argv[1:]
+    report: dict[str, str] = {}
+    for name in names:
+        try:
+            globals()[name](url)
+        except BaseException:  # noqa: BLE001 - the report is what this process is for
+            report[name] = traceback.format_exc()
+        else:
+            report[name] = "ok"
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The official SDK, unmodified, finds nothing missing.
+
+All scenarios run in one process of their own against one server, once; each test reads what became of its scenario.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from tinkex_actors.local import open_server
+
+SCENARIOS = (
+    "learns_and_samples",
+    "pipelines_without_waiting",
+    "combines_chunks",
+    "resumes_from_a_checkpoint",
+    "samples_in_every_way",
+    "computes_logprobs_like_training",
+    "reports_what_the_user_did_wrong",
+    "trains_by_reinforcement",
+    "follows_training_in_flight",
+    "keeps_owners_apart",
+)
+
+
+async def play(*scenarios: str) -> dict[str, str]:
+    """Run scenarios against a server in this process."""
+    root = Path(__file__).parents[3]
+    async with open_server() as server:
+        command = [sys.executable, "-m", "tests.tinkex_actors.local.sdk_scenarios", server.url, *scenarios]
+        with trio.fail_after(300):
+            process = await trio.run_process(command, capture_stdout=True, cwd=root)
+    report: dict[str, str] = json.loads(process.stdout)
+    return report
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, str]:
+    """What became of each scenario."""
+    return trio.run(play, *SCENARIOS)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_official_sdk(report: dict[str, str], scenario: str) -> None:
+    """Each scenario is a promise of its own; its docstring says which."""
+    assert report[scenario] == "ok", report[scenario]
