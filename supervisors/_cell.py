@@ -56,7 +56,10 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
     def make(self) -> A:
         """Make the actor by the spec's factory, and learn what it can do."""
         actor: A = self.spec.factory()
-        self.operations = actor.list_operations()
+        try:
+            self.operations = actor.list_operations()
+        except AttributeError:
+            raise TypeError(f"the factory of {self.path} must make an Actor, got {describe(actor)}") from None
         return actor
 
     def post(self, request: Request) -> None:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeGuard, TypeVar
 
 from attrs import Attribute, field, frozen
+from attrs.validators import optional
 
 A = TypeVar("A")
 E = TypeVar("E", bound=Enum)
@@ -117,9 +118,24 @@ def _shutdown(_: object, attribute: "Attribute[Any]", value: object) -> None:
         raise ValueError(f"{attribute.name} must be seconds >= 0, math.inf or BRUTAL_KILL, got {value!r}")
 
 
+def _timeout(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    if not _is_number(value) or not value > 0:
+        raise ValueError(f"{attribute.name} must be seconds > 0 or math.inf, got {value!r}")
+
+
 def _flag(_: object, attribute: "Attribute[Any]", value: object) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{attribute.name} must be True or False, got {value!r}")
+
+
+def _backoff(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    if value is not None and not isinstance(value, Backoff):
+        raise TypeError(f"{attribute.name} must be a Backoff or None, got {value!r}")
+
+
+def _mailbox(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    if value is not None and not isinstance(value, Mailbox):
+        raise TypeError(f"{attribute.name} must be a Mailbox or None, got {value!r}; a bound is Mailbox(capacity)")
 
 
 def _check_capacity(value: object) -> None:
@@ -272,13 +288,13 @@ class ChildSpec(Generic[A]):
     significant: bool = field(default=False, validator=_flag)
     """Whether its end by itself may stop the supervisor (``auto_shutdown``)."""
 
-    start_timeout: float = math.inf
+    start_timeout: float = field(default=math.inf, validator=_timeout)
     """Seconds ``on_start`` may take."""
 
-    backoff: Backoff | None = None
+    backoff: Backoff | None = field(default=None, validator=_backoff)
     """A pause before restarts."""
 
-    mailbox: Mailbox | None = None
+    mailbox: Mailbox | None = field(default=None, validator=_mailbox)
     """A bound for its mailbox; unbounded without."""
 
     keep_mailbox: bool = field(default=False, validator=_flag)
@@ -288,8 +304,6 @@ class ChildSpec(Generic[A]):
         _check_factory(self.factory)
         _check_optional_name(self.name)
         check_significance(significant=self.significant, restart=self.restart)
-        if not self.start_timeout > 0:
-            raise ValueError(f"start_timeout must be > 0, got {self.start_timeout!r}")
 
 
 @frozen(kw_only=True)
@@ -309,7 +323,7 @@ class SupervisorSpec:
     dynamic: bool = field(default=False, validator=_flag)
     """Children come and go: they need no names, all are stopped at once, and a child that is down is forgotten."""
 
-    max_children: int | None = None
+    max_children: int | None = field(default=None, validator=optional(_count))
     """Limit for a dynamic supervisor, children between two lives included."""
 
     keep_children: bool = field(default=False, validator=_flag)
@@ -320,7 +334,7 @@ class SupervisorSpec:
     """Unlimited by default: the children's own budgets are finite."""
 
     significant: bool = field(default=False, validator=_flag)
-    backoff: Backoff | None = None
+    backoff: Backoff | None = field(default=None, validator=_backoff)
 
     def __attrs_post_init__(self) -> None:
         check_significance(significant=self.significant, restart=self.restart)
@@ -330,11 +344,8 @@ class SupervisorSpec:
             self._check_child(child, seen)
 
     def _check_dynamic(self) -> None:
-        if self.max_children is not None:
-            if self.max_children < 0:
-                raise ValueError(f"max_children must be an int >= 0 or None, got {self.max_children!r}")
-            if not self.dynamic:
-                raise ValueError("max_children needs dynamic=True")
+        if self.max_children is not None and not self.dynamic:
+            raise ValueError("max_children needs dynamic=True")
         if self.dynamic and self.strategy is not Strategy.ONE_FOR_ONE:
             raise ValueError(f"a dynamic supervisor is one_for_one, got strategy {self.strategy.value!r}")
         if self.dynamic and self.auto_shutdown is not AutoShutdown.NEVER:
