@@ -7,7 +7,8 @@
     │   ├── ActorCrashed          it crashed meanwhile; __cause__ is the original
     │   ├── ActorNotAlive         it is not there, and will not be; .exit says how it ended
     │   ├── MailboxFull           its bounded mailbox had no room; try later or send less
-    │   └── CallCycle             waiting would never end; .ring names the operations
+    │   ├── CallCycle             waiting would never end; .ring names the operations
+    │   └── TaskStopped           the task was stopped before it had a result; .exit says how it ended
     ├── SupervisorError           an order to a supervisor was refused; path says which child
     │   ├── StartError            the child did not start; __cause__ is the original
     │   ├── AlreadyStarted        the id or name is taken by a live child; .ref is its address
@@ -17,6 +18,9 @@
     │   ├── ChildRestarting       it is between two lives; terminate_child stops the attempts
     │   ├── TooManyChildren       max_children is reached
     │   └── SupervisorStopped     the supervisor is stopping or gone
+    ├── AlreadyRegistered         the key of a registry has an owner; .owner is its address
+    ├── NotRegistered             nobody has that key of the registry, or somebody else
+    ├── SubscriberTooSlow         a subscription was cut off because its buffer was full; subscribe again
     └── RestartLimitExceeded      the supervisor gave up; .failures has the last crashes
 """
 
@@ -57,6 +61,14 @@ class CallCycle(CallError):
     def __init__(self, path: str, message: str, ring: tuple[str, ...]) -> None:
         super().__init__(path, message)
         self.ring = ring
+
+
+class TaskStopped(CallError):
+    """The task was stopped or killed before it had a result. ``exit`` tells how it ended."""
+
+    def __init__(self, path: str, message: str, exit_: Exit | None = None) -> None:
+        super().__init__(path, message)
+        self.exit = exit_
 
 
 class SupervisorError(SupervisorsError):
@@ -101,6 +113,22 @@ class TooManyChildren(SupervisorError):
 
 class SupervisorStopped(SupervisorError):
     """The supervisor is stopping, restarting or gone."""
+
+
+class AlreadyRegistered(SupervisorsError):
+    """The key belongs to a live actor. ``owner`` is its address."""
+
+    def __init__(self, message: str, owner: object) -> None:
+        super().__init__(message)
+        self.owner = owner
+
+
+class NotRegistered(SupervisorsError):
+    """The key belongs to nobody, or not to the actor in question."""
+
+
+class SubscriberTooSlow(SupervisorsError):
+    """The subscription's buffer was full, and it asked to be cut off then (``Overflow.RAISE``)."""
 
 
 class RestartLimitExceeded(SupervisorsError):
