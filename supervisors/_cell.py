@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
-from supervisors._errors import ActorCrashed, ActorNotAlive, AlreadyRegistered, CallCycle, MailboxFull
+from supervisors._errors import ActorCrashed, ActorNotAlive, AlreadyRegistered, CallCycle
+from supervisors._events import MessageDropped
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
+from supervisors._mailbox import Bound
 from supervisors._ref import Ref
 from supervisors._reply import Request
 from supervisors._slot import Slot
-from supervisors._spec import ChildSpec, Name, Overflow, Via
-from supervisors._turn import ActorLife
+from supervisors._spec import ChildSpec, Name, Via
+from supervisors._turn import SUSPENDED, ActorLife
 
 if TYPE_CHECKING:
     from supervisors._actor import Actor
@@ -28,7 +30,7 @@ A = TypeVar("A", bound="Actor")
 class Cell(Slot[ChildSpec[Any]], Generic[A]):
     """One actor, over many lives."""
 
-    __slots__ = ("dropped", "operations", "queue", "ref", "server")
+    __slots__ = ("bound", "operations", "queue", "ref", "server")
 
     def __init__(self, team: "Team", spec: ChildSpec[Any], name: str) -> None:
         super().__init__(team, spec, name)
@@ -37,8 +39,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         """The life that takes mail now; None between two lives and while one stops."""
         self.operations: dict[object, str] = {}
         """The functions that may be called, and their attribute names."""
-        self.dropped = 0
-        """Messages lost to a full mailbox, over all lives."""
+        self.bound = None if spec.mailbox is None else Bound(self, spec.mailbox)
         self.ref: Ref[A] = Ref(self)
 
     def make_life(self) -> Life:
@@ -62,18 +63,33 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             raise TypeError(f"the factory of {self.path} must make an Actor, got {describe(actor)}") from None
         return actor
 
-    def post(self, request: Request) -> None:
-        """Deliver *request* to the life that takes mail, or queue it. Never blocks."""
+    def post(self, request: Request, *, may_wait: bool = False) -> bool:
+        """Deliver *request* to the life that takes mail, or queue it. Never blocks.
+
+        Returns:
+            Whether it is in the mailbox; False while it waits at the door of a full one (only if *may_wait*).
+
+        Raises:
+            ActorNotAlive: No life will serve it.
+            MailboxFull: There is no room.
+        """
         server = self.server
-        if server is None and not self.expects_life():
-            raise self.not_alive()
-        if server is None or not server.offer(request):
-            queue = self.queue
-            if queue is None:
-                queue = self.queue = deque()
-            if self.spec.mailbox is not None and len(queue) >= self.spec.mailbox.capacity:
-                self._overflow(request, queue, self.spec.mailbox.overflow)
+        if server is None:
+            if not self.expects_life():
+                raise self.not_alive()
+        elif server.offer(request):
+            return True
+        queue = self.queue
+        if queue is None:
+            queue = self.queue = deque()
+        if server is not None and server.is_starting_self():
+            # What on_start sends to its own actor is the continuation of the start: before what waits for this life.
+            self.put_first(request)
+        elif self.bound is not None:
+            return self.bound.put(queue, request, may_wait=may_wait)
+        else:
             queue.append(request)
+        return True
 
     def post_own(self, request: Request) -> None:
         """Deliver a timer's message: never refused, a bound is for what comes from outside."""
@@ -83,18 +99,25 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
                 self.queue = deque()
             self.queue.append(request)
 
-    def _overflow(self, request: Request, queue: deque[Request], overflow: Overflow) -> None:
-        self.dropped += 1
-        if overflow is not Overflow.DROP_OLDEST:
-            raise MailboxFull(self.path, f"the mailbox of {self.path} is full ({len(queue)} messages)")
-        oldest = queue.popleft()
-        oldest.fail(MailboxFull(self.path, f"{oldest.operation} made room in the full mailbox of {self.path}"))
-        del request
+    def put_first(self, request: Request) -> None:
+        """Queue *request* before everything but earlier ones that were put first."""
+        server = self.server
+        if self.queue is None:
+            self.queue = deque()
+        if server is not None:
+            self.queue.insert(server.firsts, request)
+            server.firsts += 1
 
-    def next_request(self) -> Request:
-        """Take the oldest message. There must be one."""
-        assert self.queue is not None  # noqa: S101 - the caller has looked
-        return self.queue.popleft()
+    def emit_dropped(self, request: Request) -> None:
+        """Report a message that nobody will miss by waiting for it."""
+        self.emit(MessageDropped(trio.current_time(), self.path, request.operation))
+
+    def next_request(self, queue: deque[Request]) -> Request:
+        """Take the oldest message of the queue, which is not empty."""
+        request = queue.popleft()
+        if self.bound is not None and self.bound.at_door:
+            self.bound.refill(queue)
+        return request
 
     def fail_queue(self, exit_: Exit) -> None:
         """Answer everybody who is queued: the life they waited for is over."""
@@ -104,8 +127,13 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             if request.task is not None:
                 request.fail(self.ended_error(exit_))
             elif keep and not request.is_gone:
-                self.queue = self.queue or deque()
+                if self.queue is None:
+                    self.queue = deque()
                 self.queue.append(request)
+        if self.bound is not None and self.bound.at_door:
+            if self.queue is None:
+                self.queue = deque()
+            self.bound.refill(self.queue)
 
     def close_to_mail(self, life: ActorLife) -> None:
         """Queue what comes from now on for the next life."""
@@ -120,8 +148,12 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         """Fail what waits for a life: there will be none."""
         self.server = None
         queue, self.queue = self.queue, None
-        for request in queue or ():
-            request.fail(self.not_alive())
+        at_door = () if self.bound is None else tuple(self.bound.at_door)
+        for request in (*(queue or ()), *at_door):
+            if not request.fail(self.not_alive()) and not request.is_gone:
+                self.emit_dropped(request)
+        if self.bound is not None:
+            self.bound.at_door.clear()
 
     def remove(self) -> None:
         """Free the name, and refuse what comes from now on."""
@@ -166,7 +198,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             ring.append(cell.path)
             if holder is me:
                 raise CallCycle(self.path, f"{' -> '.join([*ring, ring[0]])} would wait for itself", tuple(ring))
-            waiting = holder.custom_sleep_data
+            waiting = None if holder is SUSPENDED else holder.custom_sleep_data
             if not isinstance(waiting, Request) or len(ring) > 10_000:  # noqa: PLR2004 - a ring of rings ends somewhere
                 return
             cell = waiting.cell

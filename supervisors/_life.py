@@ -55,12 +55,13 @@ class Life:
             if self.failure is None:
                 self.failure = error
         exit_, foreign = self._conclude(self.failure)
+        if foreign is not None and not is_cancellation(foreign):
+            # Before the exit is known: nothing is restarted on the way out.
+            self.slot.team.interrupt(foreign)
         try:
             exit_ = await self._end(exit_)
         finally:
             self.slot.life_ended(self, exit_)
-        if foreign is not None and not isinstance(foreign, trio.Cancelled):
-            self.slot.team.interrupt(foreign)
 
     async def run(self) -> None:
         """Do what this life is for, until it is finished or asked to end."""
@@ -187,6 +188,14 @@ def split_error(error: BaseException) -> tuple[Exception | None, BaseException |
         ordinary, rest = group.split(Exception)
         return ordinary, rest
     return None, error
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether *error* is ``trio.Cancelled``, or a group of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return group.split(trio.Cancelled)[1] is None
+    return isinstance(error, trio.Cancelled)
 
 
 def never_abort(_: object) -> trio.lowlevel.Abort:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Request:
     """An operation to perform for a caller who waits (a call) or does not (a cast)."""
 
-    __slots__ = ("args", "cell", "is_begun", "is_gone", "kwargs", "operation", "scope", "task")
+    __slots__ = ("args", "cell", "is_begun", "is_call", "is_gone", "kwargs", "operation", "scope", "task")
 
     def __init__(self, cell: "Cell[Any]", operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self.cell = cell
@@ -27,6 +27,8 @@ class Request:
         self.kwargs = kwargs
         self.task: trio.lowlevel.Task | None = None
         """The parked caller; None for a cast, and once the wait has ended."""
+        self.is_call = False
+        """Somebody wants the answer."""
         self.is_gone = False
         """The caller went away: not to be begun."""
         self.is_begun = False

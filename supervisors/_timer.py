@@ -8,8 +8,14 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
+
+from supervisors._reply import Request
+
+if TYPE_CHECKING:
+    from supervisors._turn import ActorLife
 
 
 class HeapTimer:
@@ -85,3 +91,47 @@ class Timers:
         while self._heap and self._heap[0][0] <= now:
             if not heapq.heappop(self._heap)[2].fire():
                 self._cancelled -= 1
+
+
+class LifeTimer:
+    """A timer of an actor's life: ``send_after`` and ``send_every``."""
+
+    __slots__ = ("_interval", "_life", "_queued", "_request", "_timer")
+
+    def __init__(self, life: "ActorLife", when: float, interval: float | None, request: Request) -> None:
+        self._life = life
+        self._interval = interval
+        self._request = request
+        self._queued: Request | None = None
+        self._timer: HeapTimer | None = life.slot.team.runtime.timers.at(when, self._fire)
+
+    @property
+    def is_pending(self) -> bool:
+        """It has something more to do, or what it did is still queued."""
+        return self._timer is not None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until it fires next; None when it does not any more."""
+        return None if self._timer is None else max(0.0, self._timer.when - trio.current_time())
+
+    def cancel(self) -> bool:
+        """Make sure that nothing more happens, not even what is queued. Returns whether something was to come."""
+        waits = self._queued is not None and not self._queued.is_begun and not self._queued.is_gone
+        if self._queued is not None:
+            self._queued.is_gone = True
+        was_pending = self._timer is not None and self._timer.cancel()
+        self._timer = None
+        self._life.disarm(self)
+        return was_pending or waits
+
+    def _fire(self) -> None:
+        timer, self._timer = self._timer, None
+        if self._interval is not None and timer is not None:
+            self._timer = self._life.slot.team.runtime.timers.at(timer.when + self._interval, self._fire)
+        else:
+            self._life.disarm(self)
+        if self._queued is None or self._queued.is_begun:
+            request = self._request
+            self._queued = Request(request.cell, request.operation, request.args, request.kwargs)
+            self._life.cell.post_own(self._queued)

@@ -8,8 +8,9 @@ that waits to have it back, the next message (served by an idle task of this lif
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import outcome
 import trio
@@ -17,13 +18,23 @@ import trio
 from supervisors._errors import ActorCrashed, ActorNotAlive
 from supervisors._events import CastFailed
 from supervisors._exit import Exit, ExitKind, describe
-from supervisors._life import Life, never_abort
+from supervisors._life import Life, is_cancellation, never_abort
 from supervisors._reply import Request
-from supervisors._timer import HeapTimer
+from supervisors._timer import LifeTimer
 
 if TYPE_CHECKING:
     from supervisors._actor import Actor
     from supervisors._cell import Cell
+
+
+class Suspended(Enum):
+    """The type of :data:`SUSPENDED`."""
+
+    SUSPENDED = "suspended"
+
+
+SUSPENDED: Final = Suspended.SUSPENDED
+"""Holds the turn of a suspended actor."""
 
 _BATCH = 16
 """Messages served without a checkpoint: a full mailbox must not starve the other tasks."""
@@ -32,13 +43,25 @@ _BATCH = 16
 class ActorLife(Life):
     """One incarnation of an actor."""
 
-    __slots__ = ("_away", "_drain", "_idle", "_main", "_retakers", "_timers", "actor", "cell", "running", "turn")
+    __slots__ = (
+        "_away",
+        "_drain",
+        "_idle",
+        "_main",
+        "_retakers",
+        "_timers",
+        "actor",
+        "cell",
+        "firsts",
+        "running",
+        "turn",
+    )
 
     def __init__(self, cell: Cell[Any], number: int) -> None:
         super().__init__(cell, number)
         self.cell = cell
         self.actor: Actor | None = None
-        self.turn: trio.lowlevel.Task | None = None
+        self.turn: trio.lowlevel.Task | Suspended | None = None
         """The task that holds the turn."""
         self.running: Request | None = None
         """What it performs."""
@@ -48,6 +71,8 @@ class ActorLife(Life):
         self._retakers: deque[trio.lowlevel.Task] | None = None
         self._timers: set[LifeTimer] | None = None
         self._drain = False
+        self.firsts = 0
+        """Messages at the head of the queue that were put first."""
 
     async def run(self) -> None:
         """Make the actor, start it, serve its mailbox."""
@@ -58,6 +83,8 @@ class ActorLife(Life):
         await self._serve(None)
 
     async def _begin(self) -> None:
+        if self.failure is not None:  # its name was taken
+            raise self.failure
         actor = self.cell.make()
         self.actor = actor
         actor._life_of_actor = self  # noqa: SLF001 - the runtime's own field
@@ -89,31 +116,47 @@ class ActorLife(Life):
         if request.is_gone:
             return
         self.running = request
+        self.firsts = 0
         request.is_begun = True
         try:
-            value = await getattr(self.actor, request.operation)(*request.args, **request.kwargs)
-        except BaseException as error:  # noqa: BLE001 - sorted into answers and crashes at once
-            self._fail_request(request, error)
+            operation = getattr(self.actor, request.operation)(*request.args, **request.kwargs)
+        except TypeError as error:
+            # The arguments do not fit. That is the sender's mistake: nothing of the actor has run.
+            self._answer_error(request, error)
+            return
+        try:
+            value = await operation
+        except BaseException as error:
+            if not self._is_answer(request, error):
+                raise
         else:
             request.answer(value)
         self.running = None
 
-    def _fail_request(self, request: Request, error: BaseException) -> None:
+    def _is_answer(self, request: Request, error: BaseException) -> bool:
+        """Tell the caller of an operation that raised. Returns False when the life has to end of it."""
         actor = self.actor
-        if actor is not None and isinstance(error, actor.expected_errors):
-            if not request.fail(error) and not request.is_gone:
-                self.slot.emit(CastFailed(trio.current_time(), self.slot.path, request.operation, error))
-            return
-        if request.is_gone and isinstance(error, trio.Cancelled) and not self.scope.cancel_called:
-            return
+        if isinstance(error, Exception) and actor is not None and isinstance(error, actor.expected_errors):
+            self._answer_error(request, error)
+            return True
+        if request.is_gone and not self.scope.cancel_called and is_cancellation(error):
+            return True
         cause = self.failure or error
-        if self.is_killed or self.asked is not None or not isinstance(cause, Exception):
-            request.fail(self.not_alive(self.asked or Exit(ExitKind.KILLED)))
-        else:
+        if isinstance(cause, Exception) and not self.is_killed:
             request.fail(self.crashed(cause))
-        raise error
+        else:
+            request.fail(self.not_alive(self.asked or Exit(ExitKind.KILLED)))
+        return False
+
+    def _answer_error(self, request: Request, error: Exception) -> None:
+        if not request.fail(error) and not request.is_gone:
+            self.slot.emit(CastFailed(trio.current_time(), self.slot.path, request.operation, error))
 
     # ------------------------------------------------------------------ the turn
+
+    def is_starting_self(self) -> bool:
+        """Whether the running task is this life's own, inside ``on_start``."""
+        return not self.is_ready and self._main is trio.lowlevel.current_task()
 
     def offer(self, request: Request) -> bool:
         """Begin *request* now if the turn is free. Returns whether it was."""
@@ -142,7 +185,7 @@ class ActorLife(Life):
             return None
         queue = self.cell.queue
         if queue and (self.asked is None or self._drain):
-            return self.cell.next_request()
+            return self.cell.next_request(queue)
         self.turn = None
         return None
 
@@ -188,11 +231,7 @@ class ActorLife(Life):
             self._away = {}
         self._away[me] = request
         self.running = None
-        self.turn = None
-        if self._retakers:
-            self._hand_over()
-        elif self.cell.queue and (self.asked is None or self._drain):
-            self.offer(self.cell.next_request())
+        self._pass_turn()
         return request
 
     async def retake_turn(self, request: Request) -> None:
@@ -221,8 +260,40 @@ class ActorLife(Life):
 
     def _hand_over(self) -> None:
         if self._retakers:
-            self.turn = self._retakers.popleft()
-            trio.lowlevel.reschedule(self.turn, outcome.Value(None))
+            task = self.turn = self._retakers.popleft()
+            trio.lowlevel.reschedule(task, outcome.Value(None))
+
+    async def suspend(self) -> None:
+        """Take the turn from the actor, once the running operation has finished. Nothing if it is suspended."""
+        if self.turn is SUSPENDED:
+            return
+        if self.turn is not None:
+            if self._retakers is None:
+                self._retakers = deque()
+            me = trio.lowlevel.current_task()
+            self._retakers.append(me)
+            await trio.lowlevel.wait_task_rescheduled(self._abort_suspend)
+            if self.turn is not me:
+                raise self.not_alive(self.asked or Exit(ExitKind.KILLED))
+        self.turn = SUSPENDED
+
+    def _abort_suspend(self, _: object) -> trio.lowlevel.Abort:
+        if self._retakers:
+            self._retakers.remove(trio.lowlevel.current_task())
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def resume(self) -> None:
+        """Give the turn back. Nothing if it is not suspended."""
+        if self.turn is SUSPENDED:
+            self._pass_turn()
+
+    def _pass_turn(self) -> None:
+        """Give the turn to who waits for it, the next message, or nobody."""
+        self.turn = None
+        if self._retakers:
+            self._hand_over()
+        elif (queue := self.cell.queue) and (self.asked is None or self._drain):
+            self.offer(self.cell.next_request(queue))
 
     # ------------------------------------------------------------------ timers
 
@@ -250,12 +321,19 @@ class ActorLife(Life):
         self.cell.close_to_mail(self)
         if not drain:
             self.cell.fail_queue(exit_)
-            for request in tuple((self._away or {}).values()):
-                request.fail(self.not_alive(exit_))
-                request.is_gone = True
-                if request.scope is not None:
-                    request.scope.cancel()
+            self._cancel_away(exit_)
+        self.resume()
         self._wake_main()
+
+    def _cancel_away(self, exit_: Exit) -> None:
+        me = trio.lowlevel.current_task()
+        for task, request in tuple((self._away or {}).items()):
+            if task is me:
+                continue  # it stops its own actor, and may finish
+            request.fail(self.not_alive(exit_))
+            request.is_gone = True
+            if request.scope is not None:
+                request.scope.cancel()
 
     async def clean_up(self, exit_: Exit) -> None:
         """Let the actor tidy up."""
@@ -280,50 +358,6 @@ class ActorLife(Life):
     def not_alive(self, exit_: Exit) -> ActorNotAlive:
         """A fresh exception for one waiter."""
         return ActorNotAlive(self.cell.path, f"{self.cell.path} is not alive ({exit_})", exit_)
-
-
-class LifeTimer:
-    """A timer of an actor's life: ``send_after`` and ``send_every``."""
-
-    __slots__ = ("_interval", "_life", "_queued", "_request", "_timer")
-
-    def __init__(self, life: ActorLife, when: float, interval: float | None, request: Request) -> None:
-        self._life = life
-        self._interval = interval
-        self._request = request
-        self._queued: Request | None = None
-        self._timer: HeapTimer | None = life.slot.team.runtime.timers.at(when, self._fire)
-
-    @property
-    def is_pending(self) -> bool:
-        """It has something more to do, or what it did is still queued."""
-        return self._timer is not None
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds until it fires next; None when it does not any more."""
-        return None if self._timer is None else max(0.0, self._timer.when - trio.current_time())
-
-    def cancel(self) -> bool:
-        """Make sure that nothing more happens, not even what is queued. Returns whether something was to come."""
-        waits = self._queued is not None and not self._queued.is_begun and not self._queued.is_gone
-        if self._queued is not None:
-            self._queued.is_gone = True
-        was_pending = self._timer is not None and self._timer.cancel()
-        self._timer = None
-        self._life.disarm(self)
-        return was_pending or waits
-
-    def _fire(self) -> None:
-        timer, self._timer = self._timer, None
-        if self._interval is not None and timer is not None:
-            self._timer = self._life.slot.team.runtime.timers.at(timer.when + self._interval, self._fire)
-        else:
-            self._life.disarm(self)
-        if self._queued is None or self._queued.is_begun:
-            request = self._request
-            self._queued = Request(request.cell, request.operation, request.args, request.kwargs)
-            self._life.cell.post_own(self._queued)
 
 
 class OffTurn:
