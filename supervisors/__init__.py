@@ -72,6 +72,8 @@ from supervisors._events import RestartScheduled as RestartScheduled
 from supervisors._events import SupervisorGaveUp as SupervisorGaveUp
 from supervisors._exit import Exit as Exit
 from supervisors._exit import ExitKind as ExitKind
+from supervisors._monitor import Down as Down
+from supervisors._monitor import Monitor as Monitor
 from supervisors._ref import Ref as Ref
 from supervisors._ref import Snapshot as Snapshot
 from supervisors._run import run as run
@@ -87,9 +89,9 @@ from supervisors._spec import Strategy as Strategy
 from supervisors._spec import SupervisorSpec as SupervisorSpec
 from supervisors._supervisor import Supervisor as Supervisor
 from supervisors._supervisor import open_supervisor as open_supervisor
+from supervisors._timer import LifeTimer as LifeTimer
 from supervisors._tree import ChildCounts as ChildCounts
 from supervisors._tree import Tree as Tree
-from supervisors._turn import LifeTimer as LifeTimer
 
 __all__ = [
     "BRUTAL_KILL",
@@ -112,6 +114,7 @@ __all__ = [
     "ChildSpec",
     "ChildStarted",
     "ChildStopped",
+    "Down",
     "Event",
     "Exit",
     "ExitKind",
@@ -120,6 +123,7 @@ __all__ = [
     "Mailbox",
     "MailboxFull",
     "MessageDropped",
+    "Monitor",
     "Name",
     "Observer",
     "ObserverFailed",

@@ -4,12 +4,15 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, cast
 
+import outcome
 import trio
 
 from supervisors._exit import Exit, ExitKind
+from supervisors._monitor import Down, Monitor
 from supervisors._ref import Ref
 from supervisors._reply import Request
-from supervisors._turn import ActorLife, LifeTimer, OffTurn
+from supervisors._timer import LifeTimer
+from supervisors._turn import ActorLife, OffTurn
 
 P = ParamSpec("P")
 
@@ -65,6 +68,16 @@ class Actor:
         """
         return OffTurn(self._living)
 
+    def continue_with(
+        self, operation: Callable[Concatenate[Any, P], Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Perform *operation* right after the running one, before anything that is queued.
+
+        What ``on_start`` sends to ``self.ref`` is treated the same way.
+        """
+        cell = self._living.cell
+        cell.put_first(Request(cell, cell.resolve(operation), args, kwargs))
+
     def start_soon(self, fn: Callable[..., Awaitable[object]], /, *args: Any) -> None:
         """Run ``fn(*args)`` in a helper task of this life.
 
@@ -106,6 +119,27 @@ class Actor:
         if not interval > 0:
             raise ValueError(f"interval must be seconds > 0, got {interval!r}")
         return self._arm(interval, interval, operation, args, kwargs)
+
+    def monitor(
+        self,
+        ref: Ref[Any],
+        operation: Callable[Concatenate[Any, Down, P], Awaitable[object]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Monitor:
+        """Have *operation* performed with a :class:`Down` when the current life of *ref* ends; at once if it has.
+
+        The monitor dies with this life, or by its ``cancel()``.
+        """
+        life = self._living
+        monitor = Monitor(life, ref, Request(life.cell, life.cell.resolve(operation), args, kwargs))
+        monitor.watch()
+        return monitor
+
+    async def _consult(self, fn: Callable[[Any], object]) -> outcome.Outcome[object]:
+        """Apply *fn* to this actor in a turn. What it raises is the asker's, not a crash."""
+        return outcome.capture(fn, self)
 
     @property
     def _living(self) -> ActorLife:

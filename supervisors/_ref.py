@@ -1,12 +1,17 @@
 """What users hold of an actor: a typed address that stays valid while the child it names is restarted."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
+import outcome
+import trio
 from attrs import frozen
 
+from supervisors._errors import ActorNotAlive
 from supervisors._exit import Exit, ExitKind
 from supervisors._reply import Request
+from supervisors._turn import SUSPENDED, ActorLife
 
 if TYPE_CHECKING:
     from supervisors._cell import Cell
@@ -30,6 +35,7 @@ class Snapshot:
     """Messages lost to a full mailbox, over all lives."""
     operation: str | None
     """What holds the turn."""
+    is_suspended: bool
     exit: Exit | None
     """How the last life ended."""
 
@@ -62,8 +68,9 @@ class Ref(Generic[A_co]):
         """
         cell = self._cell
         request = Request(cell, cell.resolve(operation), args, kwargs)
+        request.is_call = True
         cell.check_cycle()
-        cell.post(request)
+        cell.post(request, may_wait=True)
         answer: R = await request.wait()
         return answer
 
@@ -72,9 +79,22 @@ class Ref(Generic[A_co]):
     ) -> None:
         """Send a message without wanting an answer; wait only for room in a bounded mailbox.
 
-        To an actor that is gone it does nothing, as in OTP.
+        To an actor that is gone it does nothing, as in OTP. Either the message is sent or, when cancelled, it is not.
+
+        Raises:
+            MailboxFull: Its bounded mailbox refused the message (``Overflow.RAISE``).
+            TypeError: Not an operation of this actor.
         """
-        self.cast_nowait(operation, *args, **kwargs)
+        cell = self._cell
+        await trio.lowlevel.checkpoint_if_cancelled()
+        request = Request(cell, cell.resolve(operation), args, kwargs)
+        if not cell.expects_mail() or cell.post(request, may_wait=True):
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        try:
+            await request.wait()
+        except ActorNotAlive:
+            return
 
     def cast_nowait(
         self, operation: Callable[Concatenate[A_co, P], Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
@@ -140,17 +160,60 @@ class Ref(Generic[A_co]):
     def snapshot(self) -> Snapshot:
         """Look at the actor without waiting for it."""
         cell = self._cell
-        running = cell.server.running if cell.server is not None else None
+        running = cell.life.running if isinstance(cell.life, ActorLife) else None
         return Snapshot(
             path=cell.path,
             status=cell.status.value,
             life=cell.lives,
             restarts=cell.restarts,
             queued=len(cell.queue or ()),
-            dropped=cell.dropped,
+            dropped=0 if cell.bound is None else cell.bound.dropped,
             operation=running.operation if running is not None else None,
+            is_suspended=isinstance(cell.life, ActorLife) and cell.life.turn is SUSPENDED,
             exit=cell.exit,
         )
+
+    async def suspend(self) -> None:
+        """Have the actor serve no messages until :meth:`resume`; they queue. Waits for the running operation.
+
+        Orders to stop are served. Nothing when it is suspended. A new life is not suspended.
+        """
+        await self._living.suspend()
+
+    def resume(self) -> None:
+        """Have a suspended actor serve its messages, in order."""
+        self._living.resume()
+
+    async def get_state(self, read: Callable[[A_co], R]) -> R:
+        """Return ``read(actor)``, evaluated in a turn: what was sent before has been served. Also while suspended.
+
+        What *read* raises is raised here; the actor lives on.
+        """
+        life = self._living
+        if life.turn is SUSPENDED and life.actor is not None:
+            await trio.lowlevel.checkpoint()
+            return read(cast("A_co", life.actor))
+        cell = self._cell
+        request = Request(cell, "_consult", (read,), {})
+        request.is_call = True
+        cell.check_cycle()
+        cell.post(request, may_wait=True)
+        captured: outcome.Outcome[R] = await request.wait()
+        return captured.unwrap()
+
+    async def replace_state(self, change: Callable[[A_co], object]) -> None:
+        """Apply *change* to the actor in a turn. If it raises, the attributes are as before and the error is raised here.
+
+        "As before" holds for which objects the attributes name, not for what *change* did inside those objects.
+        """
+        await self.get_state(partial(_change, change))
+
+    @property
+    def _living(self) -> ActorLife:
+        life = self._cell.life
+        if not isinstance(life, ActorLife):
+            raise self._cell.not_alive()
+        return life
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ref) and self._cell is other._cell
@@ -160,3 +223,13 @@ class Ref(Generic[A_co]):
 
     def __repr__(self) -> str:
         return f"<Ref {self._cell.path}, life {self._cell.lives}, {self._cell.status.value}>"
+
+
+def _change(change: Callable[[Any], object], actor: object) -> None:
+    before = dict(vars(actor))
+    try:
+        change(actor)
+    except Exception:
+        vars(actor).clear()
+        vars(actor).update(before)
+        raise
