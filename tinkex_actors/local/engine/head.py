@@ -14,8 +14,10 @@ from tinkex_actors.local.engine.arrays import FloatArray, IntArray
 from tinkex_actors.local.engine.base_model import BaseModel
 from tinkex_actors.local.engine.lora import Adapter, project, project_backward
 
-_LOGITS_AT_ONCE = 1 << 20
-_ROWS_AT_LEAST = 64
+LOGITS_AT_ONCE = 1 << 20
+"""About how many logits exist at a time."""
+ROWS_AT_LEAST = 64
+"""But so many rows, or the matrix products get slow."""
 
 
 @frozen(eq=False)
@@ -88,6 +90,6 @@ def score_backward(
 
 def row_slices(rows: int, vocab_size: int) -> Iterator[slice]:
     """Cut rows so that the logits of one slice stay small."""
-    size = max(_LOGITS_AT_ONCE // vocab_size, _ROWS_AT_LEAST)
+    size = max(LOGITS_AT_ONCE // vocab_size, ROWS_AT_LEAST)
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
