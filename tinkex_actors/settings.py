@@ -100,6 +100,8 @@ class Figures:
 
     sample_in_flight: int = field(default=2000, validator=_above_zero)
     """How many samples of one sampling session may be unanswered at once."""
+    sample_resubmissions: int = field(default=10, validator=_not_negative)
+    """How often a sample is asked for anew whose promise the server has lost."""
     submissions_at_once: int = field(default=400, validator=_above_zero)
     """How many samples may be on their way to the server at once."""
     sample_dispatch_bytes: int = field(default=10_485_760, validator=_above_zero)
@@ -127,7 +129,9 @@ class Figures:
     """How many events leave together."""
     telemetry_queue: int = field(default=10_000, validator=_above_zero)
     """How many events may wait; what comes beyond is dropped and counted."""
-    close_timeout: float = field(default=5.0, validator=_above_zero)
+    last_flush_timeout: float = field(default=1.0, validator=_above_zero)
+    """How long the reporter may take to send what is left when it stops."""
+    close_timeout: float = field(default=2.0, validator=_above_zero)
     """How long closing may take to tell the server that the session is over."""
 
     max_restarts: int = field(default=5, validator=_not_negative)

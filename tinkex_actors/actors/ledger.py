@@ -1,7 +1,7 @@
 """A model's requests, in order: plain data that outlives every life of the actor that works it off.
 
-The service executes the requests of one model strictly by number, from 1, without gaps; a repeated number is the same
-request. So a number is taken at the last moment, when a call is about to be sent, and only one call at a time is in
+The service executes the requests of one model strictly by number, without gaps; a repeated number is the same request.
+Making the model counts as number 0. So a number is taken at the last moment, when a call is about to be sent, and only one call at a time is in
 doubt, that is: numbered, perhaps sent, not yet promised.
 
 ::
@@ -27,7 +27,7 @@ from tinkex_actors.actors.pending import Slot
 from tinkex_actors.types.futures import Promise
 
 
-def _nobody() -> None:
+def nobody() -> None:
     """Nobody serves the ledger at the moment: whoever comes next looks at it first."""
 
 
@@ -39,6 +39,14 @@ class Entry:
     operation: Operation[Any]
     slot: Slot[Any]
     number: int | None = None
+
+    def settle(self, fate: Value[Any] | Exception) -> None:
+        """Write down how it ended."""
+        match fate:
+            case Value(value):
+                self.slot.succeed(value)
+            case error:
+                self.slot.fail(error)
 
 
 @define(eq=False)
@@ -59,14 +67,16 @@ class Ledger:
 
     name: str
     """For messages: which client this is."""
-    next_number: int = 1
+    key: str
+    """What the idempotency keys of its requests begin with: derived from session and client, so never another's."""
+    next_number: int = 0
     waiting: deque[Call] = field(factory=deque[Call])
     in_doubt: Call | None = None
     open: dict[int, Entry] = field(factory=dict[int, Entry])
     """Promised and not yet answered, by number."""
     end: Exception | None = None
     """Why nothing more is taken in, once that is so."""
-    knock: Callable[[], None] = _nobody
+    knock: Callable[[], None] = nobody
     """Tells whoever serves the ledger that something waits."""
 
     def enlist(self, call: Call) -> None:
@@ -131,19 +141,15 @@ class Ledger:
         end.__cause__ = cause
         call.fail(end)
         for entry in call.entries:
-            self.open.pop(entry.number or 0, None)
+            if entry.number is not None:
+                self.open.pop(entry.number, None)
         self._stop(end)
 
-    def settle(self, number: int, fate: "Value[Any] | Exception") -> None:
+    def settle(self, number: int, fate: Value[Any] | Exception) -> None:
         """Write down how the open request *number* ended. A failed result breaks nothing that comes after it."""
         entry = self.open.pop(number, None)
-        if entry is None:
-            return
-        match fate:
-            case Value(value):
-                entry.slot.succeed(value)
-            case error:
-                entry.slot.fail(error)
+        if entry is not None:
+            entry.settle(fate)
 
     def close(self, error: Exception) -> None:
         """Fail everything that is not settled, and take in nothing more."""

@@ -1,38 +1,43 @@
-"""One operation that the server does later: how to submit it under a number, and how to read its result."""
+"""One operation that the server does later: what to submit under which number, and what will come back."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
-from tinkex_actors.transport.seam import Answer, Route
-from tinkex_actors.types.futures import NotYet
+from tinkex_actors.transport.endpoints import OperationRow
+from tinkex_actors.types.futures import Promise
 
 R = TypeVar("R")
 
 
 @frozen
 class Value(Generic[R]):
-    """A result, told apart from every failure and from "not yet"."""
+    """A result, told apart from every failure."""
 
     value: R
 
 
 @frozen(eq=False, kw_only=True)
 class Operation(Generic[R]):
-    """What to send and what will come back; plain data, sent again as it is after a crash."""
+    """What to send and what it will bring: plain data, sent again as it is after a crash."""
 
-    name: str
-    """The protocol's name; it appears in errors and logs."""
-    request_type: str
-    """What ``X-Tinker-Request-Type`` calls it while its result is asked for."""
-    route: Route
-    """Where it is submitted."""
-    encode: Callable[[int], bytes]
-    """Makes the request's body for a number. Always the same bytes for the same number."""
-    read: Callable[[Answer], Value[R] | NotYet]
-    """Reads a successful answer to a poll; raises ``ResponseInvalid`` for another shape."""
-    accept: str
-    """The media type its result has."""
+    # The request's type is known to the row and to whoever made both, and to nobody in between.
+    row: OperationRow[Any, R]
+    request: Callable[[int], Any]
+    """Makes the row's request for a number. Always an equal one for the same number."""
     weight_bytes: int = 0
     """The estimate that budgets count."""
+
+    @property
+    def name(self) -> str:
+        """The protocol's name."""
+        return self.row.name
+
+
+@frozen(eq=False)
+class Retrieval(Generic[R]):
+    """A promise, and what is known of the operation it was given for: all that polling needs."""
+
+    operation: Operation[R]
+    promise: Promise

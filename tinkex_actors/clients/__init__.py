@@ -1,1 +1,8 @@
 """What users hold: refs with the names of the domain, and no state."""
+
+from tinkex_actors.actors.pending import Pending as Pending
+from tinkex_actors.clients.sampling import SamplingClient as SamplingClient
+from tinkex_actors.clients.tinker import TinkerClient as TinkerClient
+from tinkex_actors.clients.tinker import open_tinker as open_tinker
+from tinkex_actors.clients.tokenizer import Tokenizer as Tokenizer
+from tinkex_actors.clients.training import TrainingClient as TrainingClient

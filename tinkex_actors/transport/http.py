@@ -6,7 +6,7 @@ argument. No message made here contains a header: one of them is the key.
 
 import platform
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -28,10 +28,11 @@ class HttpTransport:
     A redirect is an answer like any other: following it would carry the key to whoever the server names.
     """
 
-    def __init__(self, client: httpx.AsyncClient, settings: Settings) -> None:
-        """Send through *client*, which the caller closes."""
+    def __init__(self, client: httpx.AsyncClient, settings: Settings, address: Callable[[], str]) -> None:
+        """Send through *client*, which the caller closes, to wherever *address* says at that moment."""
         self._client = client
         self._settings = settings
+        self._address = address
 
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send *body* and read the answer."""
@@ -51,7 +52,7 @@ class HttpTransport:
         is_get = route.method == "GET"
         return self._client.build_request(
             route.method,
-            self._settings.base_url + _fill(route.path, body.path_values),
+            self._address() + _fill(route.path, body.path_values),
             content=None if is_get else body.content,
             headers=_request_headers(route, body, silence),
             timeout=httpx.Timeout(silence, connect=min(figures.connect_timeout, silence)),
@@ -60,18 +61,23 @@ class HttpTransport:
     def _sentence(self, route: Route, fault: httpx.RequestError) -> str:
         """Say what happened and with whom; httpx's own words only where they cannot hold a header."""
         words = "" if isinstance(fault, httpx.ProtocolError) else f": {fault}" * bool(str(fault))
-        return f"{route.name}: no answer from {self._settings.base_url} ({type(fault).__name__}{words})"
+        return f"{route.name}: no answer from {self._address()} ({type(fault).__name__}{words})"
 
 
 @asynccontextmanager
 async def open_http(
-    settings: Settings, *, below: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    below: httpx.AsyncBaseTransport | None = None,
+    address: Callable[[], str] | None = None,
 ) -> AsyncGenerator[HttpTransport, None]:
     """Open the connections for one client; all are closed at the end of the block.
 
     Args:
         settings: The address, the key, the headers.
         below: What carries httpx's requests; by default httpx's own pool.
+        address: Where to send, asked before each request; by default the settings' address. A server that is restarted
+            elsewhere is followed.
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
     async with httpx.AsyncClient(
@@ -80,7 +86,7 @@ async def open_http(
         transport=below,
         trust_env=not _is_this_machine(settings.base_url),
     ) as client:
-        yield HttpTransport(client, settings)
+        yield HttpTransport(client, settings, address or (lambda: settings.base_url))
 
 
 def _is_this_machine(url: str) -> bool:

@@ -23,6 +23,9 @@ from tinkex_actors.transport.pacing import Paced
 from tinkex_actors.transport.retry import Retrying
 from tinkex_actors.transport.seam import Lane, Transport
 
+HttpBelow = httpx.AsyncBaseTransport
+"""What may be plugged in below httpx: the one name of that library that other layers may use."""
+
 
 def stack_layers(bottom: Transport, figures: Figures, *, chance: Callable[[], float]) -> Transport:
     """Put the layers over *bottom*."""
@@ -36,9 +39,15 @@ def stack_layers(bottom: Transport, figures: Figures, *, chance: Callable[[], fl
 
 @asynccontextmanager
 async def open_transport(
-    settings: Settings, *, below: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    below: httpx.AsyncBaseTransport | None = None,
+    address: Callable[[], str] | None = None,
 ) -> AsyncGenerator[Transport, None]:
-    """Open everything between a request and the network; all connections are closed at the end of the block."""
-    async with open_http(settings, below=below) as bottom:
+    """Open everything between a request and the network; all connections are closed at the end of the block.
+
+    The arguments are those of :func:`~tinkex_actors.transport.http.open_http`.
+    """
+    async with open_http(settings, below=below, address=address) as bottom:
         # Jitter only spreads load: it needs no seed and keeps no secret.
         yield stack_layers(bottom, settings.figures, chance=Random().random)  # noqa: S311 - see the line above

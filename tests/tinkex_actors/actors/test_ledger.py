@@ -11,28 +11,14 @@ from tinkex_actors.actors.errors import ClientClosed, ClientFenced, OperationWit
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Operation, Value
 from tinkex_actors.actors.pending import Audience, Slot
-from tinkex_actors.transport.seam import JSON, Answer, Route
+from tinkex_actors.transport.endpoints import OPTIM_STEP
 from tinkex_actors.types.errors import BadRequestError, RequestFailedError
 from tinkex_actors.types.futures import Promise
-from tinkex_actors.types.ids import RequestId
+from tinkex_actors.types.ids import ModelId, RequestId
+from tinkex_actors.types.training import AdamParams
+from tinkex_actors.wire.requests import OptimStepRequest
 
-
-def encode(number: int) -> bytes:
-    return str(number).encode()
-
-
-def read(answer: Answer) -> Value[int]:
-    return Value(answer.status)
-
-
-STEP = Operation(
-    name="optim_step",
-    request_type="OptimStep",
-    route=Route(name="optim_step", path="/api/v1/optim_step"),
-    encode=encode,
-    read=read,
-    accept=JSON,
-)
+STEP = Operation(row=OPTIM_STEP, request=lambda number: OptimStepRequest.for_params(ModelId("m"), number, AdamParams()))
 
 
 def call_of(size: int = 1) -> Call:
@@ -56,7 +42,7 @@ def refusal() -> BadRequestError:
 
 def test_numbers_begin_at_one_and_follow_the_order_of_the_calls() -> None:
     """The order in which users call is the order in which the server executes."""
-    ledger = Ledger("trainer")
+    ledger = Ledger("trainer", "key", next_number=1)
     calls = [call_of(2), call_of(1)]
     for call in calls:
         ledger.enlist(call)
@@ -68,7 +54,7 @@ def test_numbers_begin_at_one_and_follow_the_order_of_the_calls() -> None:
 
 def test_a_call_in_doubt_comes_first_again_under_its_numbers() -> None:
     """After a crash nobody knows whether it arrived; the same numbers make it the same request."""
-    ledger = Ledger("trainer")
+    ledger = Ledger("trainer", "key", next_number=1)
     ledger.enlist(call_of(2))
     ledger.enlist(call_of(1))
     assert numbers(ledger.begin()) == numbers(ledger.begin()) == [1, 2]
@@ -76,7 +62,7 @@ def test_a_call_in_doubt_comes_first_again_under_its_numbers() -> None:
 
 def test_a_refused_call_gives_its_numbers_to_the_next() -> None:
     """A bad loss name costs one call, not the model: the server waits for no number that was never taken."""
-    ledger, bad, good = Ledger("trainer"), call_of(2), call_of(1)
+    ledger, bad, good = Ledger("trainer", "key", next_number=1), call_of(2), call_of(1)
     ledger.enlist(bad)
     ledger.enlist(good)
     ledger.begin()
@@ -88,7 +74,7 @@ def test_a_refused_call_gives_its_numbers_to_the_next() -> None:
 
 def test_a_half_accepted_call_fences_the_client() -> None:
     """Its accepted part can never be executed, so everything behind it would wait for ever."""
-    ledger, half, later = Ledger("trainer"), call_of(3), call_of(1)
+    ledger, half, later = Ledger("trainer", "key", next_number=1), call_of(3), call_of(1)
     ledger.enlist(half)
     ledger.enlist(later)
     ledger.begin()
@@ -104,7 +90,7 @@ def test_a_half_accepted_call_fences_the_client() -> None:
 
 def test_a_fence_leaves_earlier_requests_alone() -> None:
     """What the server had taken before the hole is still executed and answered."""
-    ledger, early, lost = Ledger("trainer"), call_of(1), call_of(1)
+    ledger, early, lost = Ledger("trainer", "key", next_number=1), call_of(1), call_of(1)
     ledger.enlist(early)
     ledger.enlist(lost)
     ledger.begin()
@@ -119,7 +105,7 @@ def test_a_fence_leaves_earlier_requests_alone() -> None:
 
 def test_a_withdrawn_call_takes_no_number() -> None:
     """Cancelling what was not sent leaves no hole."""
-    ledger, first, second = Ledger("trainer"), call_of(1), call_of(1)
+    ledger, first, second = Ledger("trainer", "key", next_number=1), call_of(1), call_of(1)
     ledger.enlist(first)
     ledger.enlist(second)
     assert ledger.withdraw(first)
@@ -130,7 +116,7 @@ def test_a_withdrawn_call_takes_no_number() -> None:
 
 def test_closing_fails_everything_once_and_lets_nothing_in() -> None:
     """No waiter is ever left hanging."""
-    ledger, open_, doubtful, waiting = Ledger("trainer"), call_of(1), call_of(1), call_of(1)
+    ledger, open_, doubtful, waiting = Ledger("trainer", "key", next_number=1), call_of(1), call_of(1), call_of(1)
     for call in (open_, doubtful, waiting):
         ledger.enlist(call)
     ledger.begin()
@@ -145,7 +131,7 @@ def test_closing_fails_everything_once_and_lets_nothing_in() -> None:
 
 def test_enlisting_knocks_at_the_door_of_whoever_serves() -> None:
     """Nobody polls the ledger; and without a living server nothing breaks."""
-    ledger, knocks = Ledger("trainer"), list[None]()
+    ledger, knocks = Ledger("trainer", "key", next_number=1), list[None]()
     ledger.enlist(call_of(1))
     ledger.knock = partial(knocks.append, None)
     ledger.enlist(call_of(1))
@@ -159,7 +145,7 @@ class LedgerAgainstAServer(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger("model")
+        self.ledger = Ledger("model", "key", next_number=1)
         self.taken: dict[int, Call] = {}
 
     @rule(target=calls, size=st.integers(1, 3))

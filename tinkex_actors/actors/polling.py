@@ -1,0 +1,180 @@
+"""What an answer to a poll means, and when to ask again: pure, the dice are an argument.
+
+A server holds a poll for up to 40 s and answers when the operation is done, or says "try again" (408, or 200 with that
+body). Everything else is weather: after 5xx, 429, timeouts and lost connections the next poll waits, longer each time
+in a row, with jitter; asking at once again, as fast as a server refuses, would be an attack on a server in trouble.
+
+A 410 or 404 means that the promise is lost. A 400 that explains itself is a failed operation, as servers of the JSON
+generation report it; an empty one is a proxy's and is endured a few times.
+"""
+
+from datetime import datetime
+from typing import TypeVar
+
+from attrs import evolve, frozen
+
+from tinkex_actors.actors.operation import Retrieval, Value
+from tinkex_actors.settings import Figures
+from tinkex_actors.transport.endpoints import RETRIEVE_FUTURE
+from tinkex_actors.transport.policy import is_proxy_refusal, is_retryable, retry_after
+from tinkex_actors.transport.refusal import status_error
+from tinkex_actors.transport.seam import Answer
+from tinkex_actors.types.errors import (
+    APIConnectionError,
+    BadRequestError,
+    PromiseExpired,
+    RequestFailedError,
+    ResponseInvalid,
+    TinkerError,
+)
+from tinkex_actors.types.futures import FutureFailure, MetadataOnly, QueueState, TryAgain
+from tinkex_actors.wire.futures import decode_retrieved, decode_try_again
+
+R = TypeVar("R")
+
+_BAD_REQUEST = 400
+_TIMEOUT = 408
+_TOO_MANY = 429
+_LOST = frozenset({404, 410})
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far the polling of one promise has come."""
+
+    polls: int = 0
+    """Answers and failures so far."""
+    failures: int = 0
+    """Failures in a row."""
+    bad_requests: int = 0
+    """Empty 400s in a row."""
+    wants_payload: bool = False
+    """The server has announced a large result; from now on it is to be sent."""
+    queue_state: QueueState = QueueState.UNKNOWN
+    queue_state_reason: str | None = None
+
+
+@frozen
+class Failed:
+    """The operation's end is a failure."""
+
+    error: TinkerError
+
+
+@frozen
+class AskAgain:
+    """Nothing yet: ask again after *delay* seconds."""
+
+    delay: float
+    progress: Progress
+
+
+Verdict = Value[R] | Failed | AskAgain
+
+
+@frozen(kw_only=True)
+class PollRules:
+    """What decides besides the answer."""
+
+    figures: Figures
+    chance: float
+    """In ``[0, 1)``; decides the jitter."""
+    now: datetime
+    """Read only to understand a ``Retry-After`` that is a date."""
+
+
+def decide_poll(
+    retrieval: Retrieval[R], outcome: Answer | APIConnectionError, progress: Progress, rules: PollRules
+) -> Verdict[R]:
+    """Decide what one poll means."""
+    progress = evolve(progress, polls=progress.polls + 1)
+    if isinstance(outcome, APIConnectionError):
+        return _later(progress, rules, rules.figures.poll_backoff_max)
+    if outcome.is_success:
+        return _read_success(retrieval, outcome, progress)
+    if outcome.status == _TIMEOUT:
+        return _not_yet(decode_try_again(outcome.content), progress)
+    return _read_refusal(retrieval, outcome, progress, rules)
+
+
+def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress) -> Verdict[R]:
+    operation, request_id = retrieval.operation, retrieval.promise.request_id
+    content_type = answer.headers.get("content-type", "")
+    try:
+        found = decode_retrieved(
+            operation.row.result,
+            answer.content,
+            content_type=content_type,
+            operation=operation.name,
+            request_id=request_id,
+        )
+    except ResponseInvalid as error:
+        return Failed(error)
+    match found:
+        case TryAgain():
+            return _not_yet(found, progress)
+        case MetadataOnly() if progress.wants_payload:
+            return Failed(
+                ResponseInvalid(
+                    path="$",
+                    expected="the result",
+                    got="its size, a second time",
+                    operation=operation.name,
+                    request_id=request_id,
+                )
+            )
+        case MetadataOnly():
+            return AskAgain(0.0, evolve(progress, wants_payload=True))
+        case FutureFailure(words, category):
+            return Failed(RequestFailedError(words, request_id=request_id, category=category, operation=operation.name))
+        case _:
+            return Value(found)
+
+
+def _not_yet(found: TryAgain, progress: Progress) -> AskAgain:
+    calm = evolve(
+        progress,
+        failures=0,
+        bad_requests=0,
+        queue_state=found.queue_state,
+        queue_state_reason=found.queue_state_reason,
+    )
+    return AskAgain((found.retry_after_ms or 0) / 1000, calm)
+
+
+def _read_refusal(retrieval: Retrieval[R], answer: Answer, progress: Progress, rules: PollRules) -> Verdict[R]:
+    figures = rules.figures
+    if is_proxy_refusal(answer) and progress.bad_requests < figures.poll_bad_requests:
+        return _later(evolve(progress, bad_requests=progress.bad_requests + 1), rules, figures.poll_delay_max)
+    if is_retryable(answer.status):
+        longest = figures.poll_backoff_max if answer.status == _TOO_MANY else figures.poll_delay_max
+        again = _later(progress, rules, longest)
+        asked = retry_after(answer.headers, rules.now, longest=figures.retry_after_max)
+        return again if asked is None else evolve(again, delay=max(asked, again.delay))
+    return Failed(_explain(retrieval, answer))
+
+
+def _explain(retrieval: Retrieval[R], answer: Answer) -> TinkerError:
+    name, request_id = retrieval.operation.name, retrieval.promise.request_id
+    refusal = status_error(RETRIEVE_FUTURE, answer, request_id=request_id)
+    if answer.status in _LOST:
+        lost = PromiseExpired(
+            f"the server no longer knows what became of {name} ({answer.status}); submit it again if it still matters",
+            request_id=request_id,
+            operation=name,
+        )
+        lost.__cause__ = refusal
+        return lost
+    if isinstance(refusal, BadRequestError) and answer.content:
+        failed = RequestFailedError(f"{name} failed: {refusal.message}", request_id=request_id, operation=name)
+        failed.__cause__ = refusal
+        return failed
+    return refusal
+
+
+def _later(progress: Progress, rules: PollRules, longest: float) -> AskAgain:
+    """Wait before the next poll: doubling with each failure in a row, capped, shortened by up to the jitter's share."""
+    figures = rules.figures
+    full = min(figures.poll_delay_base * 2.0 ** min(progress.failures, 64), longest)
+    delay = full * (1.0 - figures.retry_jitter * rules.chance)
+    return AskAgain(delay, evolve(progress, failures=progress.failures + 1))

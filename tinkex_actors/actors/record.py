@@ -1,0 +1,57 @@
+"""The session as plain data: what a new life of any actor must know, and all that closing needs."""
+
+import uuid
+
+from attrs import define, field
+
+from tinkex_actors.actors.errors import SessionEnded
+from tinkex_actors.types.ids import SessionId
+from tinkex_actors.types.service import Capabilities, ClientConfigResponse, ClientDynamicConfigResponse
+
+
+def _new_key() -> str:
+    return f"tinkex-{uuid.uuid4()}"
+
+
+@define(eq=False)
+class SessionRecord:
+    """One session: its id, its numbers, and what is known of its server."""
+
+    opening_key: str = field(factory=_new_key)
+    """The idempotency key of ``create_session``: nothing else tells a repeated opening from a second session."""
+    session_id: SessionId | None = None
+    config: ClientConfigResponse = field(factory=ClientConfigResponse)
+    dynamic_config: ClientDynamicConfigResponse = field(factory=ClientDynamicConfigResponse)
+    capabilities: Capabilities = field(factory=Capabilities)
+    last_heartbeat: float | None = None
+    """When the server last heard us, on trio's clock."""
+    _next_model: int = 0
+    _next_sampler: int = 0
+
+    @property
+    def id(self) -> SessionId:
+        """The id of the session.
+
+        Raises:
+            SessionEnded: There is none at the moment.
+        """
+        if self.session_id is None:
+            raise SessionEnded("there is no session with the server; it is being opened, or could not be")
+        return self.session_id
+
+    def take_model_number(self) -> int:
+        """Number one more model; from 0. A number is never given twice."""
+        self._next_model += 1
+        return self._next_model - 1
+
+    def take_sampler_number(self) -> int:
+        """Number one more sampling session, named or ephemeral; from 0. A number is never given twice."""
+        self._next_sampler += 1
+        return self._next_sampler - 1
+
+    def begin_anew(self) -> None:
+        """Forget the session that ended: the next one has numbers and a key of its own."""
+        self.opening_key = _new_key()
+        self.session_id = None
+        self.last_heartbeat = None
+        self._next_model = self._next_sampler = 0

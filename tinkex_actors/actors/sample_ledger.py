@@ -1,0 +1,89 @@
+"""A sampling session's requests: plain data that outlives every life of the actor that works it off.
+
+Samples have numbers too, so that a repeat is recognised, but no order: any number of them are open at once, and a gap
+means nothing. A withdrawn sample is simply gone from ``open``; whoever works on it notices when it is knocked.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+
+from tinkex_actors.actors.errors import OperationWithdrawn, fresh
+from tinkex_actors.actors.ledger import Entry, nobody
+from tinkex_actors.actors.operation import Value
+
+
+@define(eq=False)
+class SampleLedger:
+    """The requests of one sampling session."""
+
+    name: str
+    """For messages: which client this is."""
+    key: str
+    """What the idempotency keys of its requests begin with."""
+    next_number: int = 0
+    waiting: deque[Entry] = field(factory=deque[Entry])
+    open: dict[int, Entry] = field(factory=dict[int, Entry])
+    """Numbered and not yet answered; with a promise or, in doubt, without."""
+    end: Exception | None = None
+    """Why nothing more is taken in, once that is so."""
+    knock: Callable[[], None] = nobody
+    """Tells whoever serves the ledger to look at it."""
+
+    def enlist(self, entry: Entry) -> None:
+        """Let a sample wait.
+
+        Raises:
+            TinkerError: The ledger takes in nothing more; a fresh copy of the reason.
+        """
+        if self.end is not None:
+            raise fresh(self.end)
+        self.waiting.append(entry)
+        self.knock()
+
+    def begin(self) -> int:
+        """Open the next sample that waits, and return its new number."""
+        return self._open(self.waiting.popleft())
+
+    def renumber(self, number: int) -> int | None:
+        """Make a new request of an open sample whose promise is lost; ``None`` if it is no longer open."""
+        entry = self.open.pop(number, None)
+        if entry is None:
+            return None
+        entry.slot.promise = None
+        return self._open(entry)
+
+    def withdraw(self, entry: Entry) -> bool:
+        """Take a sample back unless it is settled, and say whether it was."""
+        if entry.slot.is_settled:
+            return False
+        if entry in self.waiting:
+            self.waiting.remove(entry)
+        elif entry.number is not None:
+            self.open.pop(entry.number, None)
+        entry.slot.fail(OperationWithdrawn(f"{entry.operation.name} was cancelled"))
+        self.knock()
+        return True
+
+    # Each slot knows the type of its own value.
+    def settle(self, number: int, fate: Value[Any] | Exception) -> None:
+        """Write down how the open sample *number* ended."""
+        entry = self.open.pop(number, None)
+        if entry is not None:
+            entry.settle(fate)
+
+    def close(self, error: Exception) -> None:
+        """Fail everything that is not settled, and take in nothing more."""
+        self.end = error
+        for entry in (*self.open.values(), *self.waiting):
+            entry.slot.fail(fresh(error))
+        self.open.clear()
+        self.waiting.clear()
+
+    def _open(self, entry: Entry) -> int:
+        number = entry.number = self.next_number
+        self.next_number += 1
+        self.open[number] = entry
+        return number

@@ -1,0 +1,113 @@
+"""Session: opens the conversation with the server, asks for its switches, and opens a new one when it was ended.
+
+The session itself is plain data (:class:`~tinkex_actors.actors.record.SessionRecord`): a Session that crashes finds it
+again and goes on with it. Only the server ends it; then this life stops, and under ``rest_for_one`` everything that holds
+the old session is reborn with the new one.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from supervisors import Name
+from tinkex_actors.actors.crash_door import Crashable
+from tinkex_actors.actors.errors import SessionEnded
+from tinkex_actors.actors.record import SessionRecord
+from tinkex_actors.settings import SDK_VERSION, Settings
+from tinkex_actors.transport.ask import ask
+from tinkex_actors.transport.endpoints import CLIENT_CONFIG, CREATE_SESSION, DYNAMIC_CONFIG, Question
+from tinkex_actors.transport.seam import Transport
+from tinkex_actors.types.errors import NotFoundError, TinkerError
+from tinkex_actors.types.sessions import CreateSessionResponse
+from tinkex_actors.wire.requests import ClientConfigRequest, CreateSessionRequest
+
+R = TypeVar("R")
+
+_log = structlog.get_logger("tinkex_actors")
+_SHORTEST_REFRESH = 10.0
+
+
+class Session(Crashable):
+    """Keeps the session's record true."""
+
+    expected_errors = (TinkerError,)
+
+    def __init__(
+        self, record: SessionRecord, transport: Transport, settings: Settings, lose: Callable[[SessionEnded], None]
+    ) -> None:
+        """Work on *record*; *lose* is told when the server has ended the session."""
+        self._record = record
+        self._transport = transport
+        self._settings = settings
+        self._lose = lose
+
+    async def on_start(self) -> None:
+        """Open the session, unless a former life has."""
+        if self._record.session_id is None:
+            await self._open()
+        interval = max(self._record.dynamic_config.refresh_interval_sec, _SHORTEST_REFRESH)
+        if self._record.capabilities.dynamic_config:
+            self.send_every(interval, Session.refresh)
+
+    async def refresh(self) -> None:
+        """Ask for the switches that may turn while the session lives; keep the old ones if that fails."""
+        async with self.off_turn():
+            try:
+                fresh = await ask(self._transport, DYNAMIC_CONFIG, ClientConfigRequest(SDK_VERSION))
+            except TinkerError as error:
+                _log.debug("the server's switches could not be read; the old ones stay", error=str(error))
+                return
+        self._record.dynamic_config = fresh
+
+    async def end(self, session_id: str, why: str) -> None:
+        """The server has ended the session: fail what hangs on it, and make room for a new one.
+
+        A report about another session than the current one comes late and means nothing.
+        """
+        if session_id != self._record.session_id:
+            return
+        error = SessionEnded(f"{why}; its models are gone: begin again from a checkpoint")
+        self._record.begin_anew()
+        self._lose(error)
+        self.stop(reason=error)
+
+    async def _open(self) -> None:
+        record, settings = self._record, self._settings
+        record.config = await self._optional("client_config", CLIENT_CONFIG) or record.config
+        dynamic = await self._optional("dynamic_config", DYNAMIC_CONFIG)
+        record.dynamic_config = dynamic or record.dynamic_config
+        request = CreateSessionRequest(
+            tags=settings.tags,
+            user_metadata=dict(settings.user_metadata),
+            sdk_version=SDK_VERSION,
+            project_id=settings.project_id or None,
+            display_name=settings.display_name or None,
+        )
+        opened = await ask(self._transport, CREATE_SESSION, request, key=record.opening_key)
+        record.session_id = opened.session_id
+        _say(opened)
+
+    async def _optional(self, capability: str, question: Question[ClientConfigRequest, R]) -> R | None:
+        """Ask what older servers do not know; remember that they do not."""
+        try:
+            return await ask(self._transport, question, ClientConfigRequest(SDK_VERSION))
+        except NotFoundError:
+            if capability == "dynamic_config":
+                self._record.capabilities = self._record.capabilities.without(capability)
+            return None
+
+
+def _say(opened: CreateSessionResponse) -> None:
+    """Pass on what the server has to say to people."""
+    sayings: dict[str, Any] = {
+        "info": opened.info_message,
+        "warning": opened.warning_message,
+        "error": opened.error_message,
+    }
+    for level, message in sayings.items():
+        if message:
+            getattr(_log, level)("the server says", message=message, session_id=opened.session_id)
+
+
+SESSION = Name("session", Session)

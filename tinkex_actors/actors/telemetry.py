@@ -1,0 +1,143 @@
+"""Telemetry: tells the service how the session fares, and never costs the session anything.
+
+Events wait in a bounded queue and leave in batches, every few seconds and once more at the end. A batch that the server
+did not take stays at the head of the queue; what no longer fits behind it is dropped and counted. Nobody ever waits for a
+delivery, and nothing here contains a key or a request's body.
+"""
+
+import platform
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import trio
+from attrs import define, field
+
+from supervisors import Exit, Name
+from tinkex_actors.actors.crash_door import Crashable
+from tinkex_actors.actors.record import SessionRecord
+from tinkex_actors.settings import SDK_VERSION, Figures
+from tinkex_actors.transport.ask import tell
+from tinkex_actors.transport.endpoints import TELEMETRY
+from tinkex_actors.transport.seam import Transport
+from tinkex_actors.types.errors import NotFoundError, TinkerError
+from tinkex_actors.types.telemetry import GenericEvent, SessionStartEvent, Severity, TelemetryBatch, TelemetryEvent
+
+_log = structlog.get_logger("tinkex_actors")
+
+
+@define(eq=False)
+class TelemetryQueue:
+    """Events that wait: plain data, so that a crash of the reporter loses none."""
+
+    capacity: int
+    events: deque[TelemetryEvent] = field(factory=deque[TelemetryEvent])
+    dropped: int = 0
+    """Events that found no room."""
+    numbered: int = 0
+    """Events so far, the dropped ones not counted."""
+    process_uuid: str = field(factory=lambda: str(uuid.uuid4()))
+
+    def put(self, make: Callable[[int], TelemetryEvent]) -> None:
+        """Append the event that *make* builds for its index, or drop it if there is no room."""
+        if len(self.events) >= self.capacity:
+            self.dropped += 1
+            return
+        self.events.append(make(self.numbered))
+        self.numbered += 1
+
+
+class Telemetry(Crashable):
+    """Reports events in batches."""
+
+    def __init__(self, queue: TelemetryQueue, record: SessionRecord, transport: Transport, figures: Figures) -> None:
+        self._queue = queue
+        self._record = record
+        self._transport = transport
+        self._figures = figures
+        self._is_off = False
+        self._is_flushing = False
+
+    async def on_start(self) -> None:
+        """Begin to report."""
+        self.send_every(self._figures.telemetry_interval, Telemetry.flush)
+
+    async def begin_session(self) -> None:
+        """Report that the session began."""
+        self._put(lambda index: SessionStartEvent(event_id=_new_id(), event_session_index=index, timestamp=_now()))
+
+    # The service takes any JSON as an event's data.
+    async def note(self, name: str, data: Mapping[str, Any], severity: Severity = Severity.INFO) -> None:
+        """Report that something of the kind *name* happened."""
+        self._put(
+            lambda index: GenericEvent(
+                event_id=_new_id(),
+                event_session_index=index,
+                timestamp=_now(),
+                event_name=name,
+                event_data=dict(data),
+                severity=severity,
+            )
+        )
+
+    async def flush(self) -> None:
+        """Send what waits, batch after batch, until the queue is empty or the server does not take it."""
+        if self._is_flushing:
+            return
+        self._is_flushing = True
+        try:
+            async with self.off_turn():
+                await self._send_batches()
+        finally:
+            self._is_flushing = False
+
+    async def on_stop(self, reason: Exit) -> None:
+        """Send what is left, if the server takes it at once."""
+        del reason
+        with trio.move_on_after(self._figures.last_flush_timeout):
+            await self._send_batches()
+
+    def _put(self, make: Callable[[int], TelemetryEvent]) -> None:
+        if not self._is_off:
+            self._queue.put(make)
+
+    async def _send_batches(self) -> None:
+        while self._queue.events and not self._is_off and self._record.session_id is not None:
+            batch = tuple(self._queue.events)[: self._figures.telemetry_batch]
+            message = TelemetryBatch(
+                events=batch,
+                platform=platform.system(),
+                sdk_version=SDK_VERSION,
+                session_id=self._record.session_id,
+                process_uuid=self._queue.process_uuid,
+            )
+            if not await self._deliver(message):
+                return
+            for _ in batch:
+                self._queue.events.popleft()
+
+    async def _deliver(self, message: TelemetryBatch) -> bool:
+        try:
+            await tell(self._transport, TELEMETRY, message)
+        except NotFoundError:
+            self._is_off = True
+            self._record.capabilities = self._record.capabilities.without("telemetry")
+            return False
+        except TinkerError as error:
+            _log.debug("telemetry was not delivered; it stays queued", error=str(error), queued=len(self._queue.events))
+            return False
+        return True
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+TELEMETRY_NAME = Name("telemetry", Telemetry)

@@ -1,0 +1,143 @@
+"""Trainer: works off one model's ledger.
+
+One call is submitted after the other, so that the server sees the numbers in order; results are awaited side by side. All
+that matters is in the ledger: a new life sends the call in doubt again and asks again for every open promise, and to the
+server both are what it already knows.
+
+Of a batch in several slices the first is sent last: once the lowest number arrives, the server holds the whole batch.
+"""
+
+from functools import partial
+
+import trio
+from attrs import define, field
+
+from supervisors import ActorCrashed, ActorNotAlive, Ref
+from tinkex_actors.actors.crash_door import Crashable
+from tinkex_actors.actors.ledger import Call, Entry, Ledger
+from tinkex_actors.actors.operation import Retrieval, Value
+from tinkex_actors.actors.poller import Poller
+from tinkex_actors.transport.ask import ask
+from tinkex_actors.transport.seam import Transport
+from tinkex_actors.types.errors import APIConnectionError, APIStatusError, ResponseInvalid, TinkerError
+from tinkex_actors.types.futures import Promise
+
+_RETRY_DELAY = 0.1
+"""Seconds until a retrieval is tried again that was lost with its poller."""
+_FIRST_SERVER_ERROR = 500
+_TIMEOUT = 408
+_GARBLED_ANSWERS = 3
+"""How many promises in a row may be unreadable before it counts as none."""
+
+
+@define
+class Submission:
+    """What became of one call: the promises that were given, and the first failure."""
+
+    promises: dict[int, Promise] = field(factory=dict[int, Promise])
+    error: TinkerError | None = None
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether a request may have been taken although no promise came."""
+        match self.error:
+            case None:
+                return False
+            case APIConnectionError() | ResponseInvalid():
+                return True
+            case APIStatusError(status_code=status):
+                return status >= _FIRST_SERVER_ERROR or status == _TIMEOUT
+            case _:
+                return False
+
+
+class Trainer(Crashable):
+    """Keeps one model's requests in order."""
+
+    def __init__(self, ledger: Ledger, transport: Transport, poller: Ref[Poller]) -> None:
+        self._ledger = ledger
+        self._transport = transport
+        self._poller = poller
+        self._is_sending = False
+
+    async def on_start(self) -> None:
+        """Take the ledger over where the last life left it."""
+        ref = self.ref
+        self._ledger.knock = partial(ref.cast_nowait, Trainer.work_off)
+        for number in self._ledger.open:
+            ref.cast_nowait(Trainer.follow, number)
+        ref.cast_nowait(Trainer.work_off)
+
+    async def work_off(self) -> None:
+        """Submit what waits, one call after another, until nothing does."""
+        if self._is_sending:
+            return
+        self._is_sending = True
+        while call := self._ledger.begin():
+            async with self.off_turn():
+                submission = await self._submit(call)
+            self._note(call, submission)
+        self._is_sending = False
+
+    async def follow(self, number: int) -> None:
+        """Get the result of the open request *number*, and write it down."""
+        entry = self._ledger.open.get(number)
+        if entry is None or entry.slot.promise is None:
+            return
+        retrieval = Retrieval(entry.operation, entry.slot.promise)
+        try:
+            async with self.off_turn():
+                fate: Value[object] | TinkerError = await self._poller.call(Poller.retrieve, retrieval)
+        except TinkerError as error:
+            fate = error
+        except (ActorCrashed, ActorNotAlive):
+            # Its next life knows nothing of us, and asking twice for one promise is harmless.
+            self.send_after(_RETRY_DELAY, Trainer.follow, number)
+            return
+        self._ledger.settle(number, fate)
+
+    def _note(self, call: Call, submission: Submission) -> None:
+        # A session that ended meanwhile has closed the ledger: there is nothing left to note.
+        if self._ledger.in_doubt is not call:
+            return
+        self._ledger.accept(submission.promises)
+        if submission.error is not None:
+            settle = self._ledger.fence if submission.is_uncertain else self._ledger.refuse
+            settle(submission.error)
+        for number in submission.promises:
+            self.ref.cast_nowait(Trainer.follow, number)
+
+    async def _submit(self, call: Call) -> Submission:
+        submission = Submission()
+        first, *rest = call.entries
+        async with trio.open_nursery() as nursery:
+            for entry in rest:
+                nursery.start_soon(self._submit_one, entry, submission)
+        if submission.error is None:
+            await self._submit_one(first, submission)
+        return submission
+
+    async def _submit_one(self, entry: Entry, submission: Submission) -> None:
+        number = entry.number or 0
+        try:
+            submission.promises[number] = await self._get_promise(entry, number)
+        except TinkerError as error:
+            submission.error = submission.error or error
+
+    async def _get_promise(self, entry: Entry, number: int) -> Promise:
+        """Send one request; an answer that cannot be read is asked for again, since repeats are recognised."""
+        operation = entry.operation
+        for left in reversed(range(_GARBLED_ANSWERS)):
+            try:
+                return await ask(
+                    self._transport,
+                    operation.row,
+                    operation.request(number),
+                    key=f"{self._ledger.key}-{number}",
+                    weight_bytes=operation.weight_bytes,
+                )
+            except ResponseInvalid:
+                if not left:
+                    raise
+                await trio.sleep(_RETRY_DELAY)
+        raise AssertionError

@@ -1,0 +1,216 @@
+"""What a user holds of something to sample from."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from attrs import evolve
+
+from tinkex_actors.actors.ledger import Entry
+from tinkex_actors.actors.operation import Operation
+from tinkex_actors.actors.pending import Audience, Pending, Slot
+from tinkex_actors.actors.sample_ledger import SampleLedger
+from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
+from tinkex_actors.transport.ask import ask
+from tinkex_actors.transport.endpoints import CREATE_SAMPLING_SESSION, SAMPLE
+from tinkex_actors.types import (
+    EncodedTextChunk,
+    ModelInput,
+    ResponseInvalid,
+    SampleResponse,
+    SamplingParams,
+    SamplingSessionId,
+    TensorData,
+    TinkerPath,
+)
+from tinkex_actors.types.model_input import DmelChunk, ImageAssetPointerChunk, ImageChunk
+from tinkex_actors.wire.requests import CreateSamplingSessionRequest, SampleRequest
+
+_BYTES_PER_TOKEN = 10
+
+
+class SamplingClient:
+    """Samples from one model. Any number of samples may be under way at once; they have no order.
+
+    Cancelling the last task that awaits a sample withdraws it.
+    """
+
+    def __init__(self, tree: TinkerTree, ledger: SampleLedger, session_id: SamplingSessionId, base_model: str) -> None:
+        self._tree = tree
+        self._ledger = ledger
+        self._session_id = session_id
+        self._base_model = base_model
+
+    @property
+    def name(self) -> str:
+        """The name of the actor that works for this client."""
+        return self._ledger.name
+
+    @property
+    def sampling_session_id(self) -> SamplingSessionId:
+        """What the server calls it."""
+        return self._session_id
+
+    def sample(  # noqa: PLR0913 - the protocol's own options, by keyword
+        self,
+        prompt: ModelInput,
+        num_samples: int = 1,
+        sampling_params: SamplingParams | None = None,
+        *,
+        include_prompt_logprobs: bool = False,
+        topk_prompt_logprobs: int = 0,
+        topk_sample_logprobs: int = 0,
+        target_prompt_logprobs: TensorData | None = None,
+        prompt_alt_tokens_k: int = 0,
+        prompt_logprobs_last_n: int | None = None,
+    ) -> Pending[SampleResponse]:
+        """Sample continuations of *prompt*.
+
+        Args:
+            prompt: At least one token.
+            num_samples: How many sequences, >= 1.
+            sampling_params: Length, temperature, seed, stop; the model's defaults if not given.
+            include_prompt_logprobs: Score the prompt's tokens too.
+            topk_prompt_logprobs: So many of the likeliest tokens at each prompt position; 0 for none.
+            topk_sample_logprobs: The same at each sampled position.
+            target_prompt_logprobs: Tokens to score at each prompt position: int64, shape ``(prompt length - 1, k)``.
+            prompt_alt_tokens_k: So many draws at each prompt position; 0 for none.
+            prompt_logprobs_last_n: Score only so many positions at the prompt's end.
+
+        Raises:
+            ValueError: The request makes no sense; nothing was sent and no number was taken.
+            TinkerError: The client is closed.
+        """
+        request = SampleRequest(
+            num_samples=num_samples,
+            prompt=prompt,
+            sampling_params=sampling_params or SamplingParams(),
+            sampling_session_id=self._session_id,
+            prompt_logprobs=include_prompt_logprobs,
+            topk_prompt_logprobs=topk_prompt_logprobs,
+            topk_sample_logprobs=topk_sample_logprobs,
+            prompt_alt_tokens_k=prompt_alt_tokens_k,
+            target_prompt_logprobs=target_prompt_logprobs,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
+            record_stability_info=False,
+        )
+        _check(request)
+        slot = Slot[SampleResponse](Audience(SAMPLE.name))
+        operation = Operation(
+            row=SAMPLE, request=lambda number: evolve(request, seq_id=number), weight_bytes=estimate_bytes(prompt)
+        )
+        entry = Entry(operation, slot)
+        self._ledger.enlist(entry)
+        return Pending(
+            [slot],
+            partial(_name_sequences, slot),
+            withdraw=partial(self._ledger.withdraw, entry),
+            is_left_to_run=False,
+        )
+
+    async def compute_logprobs(
+        self, prompt: ModelInput, *, prompt_logprobs_last_n: int | None = None
+    ) -> list[float | None]:
+        """Score the tokens of *prompt*: nats, one for each position, ``None`` where undefined, as at the first.
+
+        Raises:
+            ResponseInvalid: The server did not score the prompt.
+        """
+        answer = await self.sample(
+            prompt,
+            1,
+            SamplingParams(max_tokens=1),
+            include_prompt_logprobs=True,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
+        )
+        if answer.prompt_logprobs is None:
+            raise ResponseInvalid(
+                path="prompt_logprobs", expected="a logprob for each token", got="nothing", operation=SAMPLE.name
+            )
+        return answer.prompt_logprobs
+
+    def get_base_model(self) -> str:
+        """Return the name of the base model."""
+        return self._base_model
+
+    def get_tokenizer(self) -> Tokenizer:
+        """Load the tokenizer that belongs to the base model's name. Blocks while it reads, or fetches, the file."""
+        return Tokenizer.load(tokenizer_name(self._base_model))
+
+    def crash(self, reason: str) -> None:
+        """Crash the actor behind this client, to see what happens: nothing that its users notice."""
+        self._tree.crash(self.name, reason)
+
+
+def open_sampling_client(tree: TinkerTree, session_id: SamplingSessionId, base_model: str) -> SamplingClient:
+    """Have an actor serve the sampling session *session_id*."""
+    ledger = SampleLedger(tree.name_client("sampler"), f"tinkex-{session_id}")
+    tree.add_sampler(ledger)
+    return SamplingClient(tree, ledger, session_id, base_model)
+
+
+async def create_sampling_session(
+    tree: TinkerTree, *, base_model: str | None, model_path: TinkerPath | None
+) -> SamplingSessionId:
+    """Have the server prepare something to sample from: a base model, or saved weights.
+
+    Raises:
+        ValueError: Neither is given, or the path is none.
+        TinkerError: The server refuses, or does not answer.
+    """
+    if base_model is None and model_path is None:
+        raise ValueError("pass base_model=... or model_path=...; there is nothing to sample from")
+    if model_path is not None and not model_path.startswith("tinker://"):
+        raise ValueError(f"model_path must begin with 'tinker://', got {model_path!r}")
+    number, session_id = tree.record.take_sampler_number(), tree.record.id
+    request = CreateSamplingSessionRequest(session_id, number, base_model, model_path)
+    key = f"tinkex-{session_id}-sampler-{number}"
+    return (await ask(tree.transport, CREATE_SAMPLING_SESSION, request, key=key)).sampling_session_id
+
+
+def estimate_bytes(prompt: ModelInput) -> int:
+    """Estimate a prompt's size as the service's budgets count it: ten bytes a token, everything else as it is."""
+    return sum(_chunk_bytes(chunk) for chunk in prompt.chunks)
+
+
+def _chunk_bytes(chunk: EncodedTextChunk | ImageChunk | ImageAssetPointerChunk | DmelChunk) -> int:
+    match chunk:
+        case EncodedTextChunk():
+            return _BYTES_PER_TOKEN * chunk.length
+        case ImageAssetPointerChunk():
+            return len(chunk.location)
+        case ImageChunk():
+            return len(chunk.data)
+        case DmelChunk():
+            return len(chunk.dmel)
+
+
+def _check(request: SampleRequest) -> None:
+    """Refuse what no server takes, before a number is taken."""
+    if request.num_samples < 1:
+        raise ValueError(f"num_samples must be >= 1, got {request.num_samples}")
+    if not request.prompt.chunks:
+        raise ValueError("prompt must have at least one token, got none")
+    for name in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
+        if getattr(request, name) < 0:
+            raise ValueError(f"{name} must be >= 0, got {getattr(request, name)}")
+    last_n = request.prompt_logprobs_last_n
+    if last_n is not None and (last_n < 1 or not request.prompt_logprobs):
+        raise ValueError(f"prompt_logprobs_last_n must be >= 1 and needs prompt logprobs, got {last_n}")
+
+
+def _name_sequences(slot: Slot[SampleResponse], values: Sequence[SampleResponse]) -> SampleResponse:
+    """Give the sequences the names that their promise holds, where the server gives names."""
+    (response,) = values
+    names = slot.promise.sample_sequence_ids if slot.promise is not None else None
+    if names is None:
+        return response
+    try:
+        return response.with_sequence_ids(names)
+    except ValueError as error:
+        raise ResponseInvalid(
+            path="sequences",
+            expected=f"{len(names)}, as promised",
+            got=str(len(response.sequences)),
+            operation=SAMPLE.name,
+        ) from error

@@ -1,0 +1,187 @@
+"""The door: one connection to one server, and everything made through it.
+
+::
+
+    async with open_tinker(Settings()) as tinker:
+        trainer = await tinker.create_lora_training_client("Qwen/Qwen3-8B", rank=32)
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from supervisors import Observer, Tree
+from tinkex_actors.actors.errors import ClientClosed
+from tinkex_actors.actors.ledger import Call, Entry, Ledger
+from tinkex_actors.actors.operation import Operation
+from tinkex_actors.actors.pending import Audience, Slot
+from tinkex_actors.actors.tree import TinkerTree, open_tree
+from tinkex_actors.clients.embedded import Place, embedded_server
+from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
+from tinkex_actors.clients.training import TrainingClient
+from tinkex_actors.settings import Settings
+from tinkex_actors.transport.ask import ask
+from tinkex_actors.transport.endpoints import CREATE_MODEL, GET_INFO, GET_SAMPLER, SERVER_CAPABILITIES
+from tinkex_actors.transport.stack import HttpBelow, open_transport
+from tinkex_actors.types import (
+    AdamOptimizerConfig,
+    CreateModelResponse,
+    GetServerCapabilitiesResponse,
+    LoraConfig,
+    OptimizerConfig,
+    SessionId,
+    TinkerPath,
+)
+from tinkex_actors.wire.requests import CreateModelRequest, GetInfoRequest
+
+if TYPE_CHECKING:
+    from tinkex_actors.local.options import ServerOptions
+
+
+class TinkerClient:
+    """One session with one server. Made by :func:`open_tinker`; closed when its block is left."""
+
+    def __init__(self, tree: TinkerTree) -> None:
+        self._tree = tree
+
+    @property
+    def session_id(self) -> SessionId:
+        """What the server calls the session.
+
+        Raises:
+            SessionEnded: The server has ended it, and the next one is not open yet.
+        """
+        return self._tree.record.id
+
+    @property
+    def settings(self) -> Settings:
+        """What the client was told."""
+        return self._tree.settings
+
+    def tree(self) -> Tree:
+        """Take a snapshot of the supervision tree; ``str`` of it is a drawing with restart counts."""
+        return self._tree.tree()
+
+    def crash(self, name: str, reason: str) -> None:
+        """Crash one actor of the tree on purpose (``"session"``, ``"poller"``, ``"trainer-0"``, …), to see it come back.
+
+        Raises:
+            ChildNotFound: There is no actor of that name.
+        """
+        self._tree.crash(name, reason)
+
+    async def create_lora_training_client(
+        self,
+        base_model: str,
+        rank: int = 32,
+        *,
+        seed: int | None = None,
+        train_mlp: bool = True,
+        train_attn: bool = True,
+        train_unembed: bool = True,
+        user_metadata: Mapping[str, Any] | None = None,
+        optimizer: OptimizerConfig | None = None,
+    ) -> TrainingClient:
+        """Make a model: a base model and a fresh low-rank adapter to train.
+
+        Args:
+            base_model: A name that the server knows; see `get_server_capabilities`.
+            rank: Inner dimension of the adapter, >= 1.
+            seed: Of the adapter's random initial weights.
+            train_mlp: Adapt the feed-forward layers.
+            train_attn: Adapt the attention layers.
+            train_unembed: Adapt the output layer.
+            user_metadata: Kept with the training run.
+            optimizer: The optimizer's family, fixed for the model; AdamW by default.
+
+        Raises:
+            ValueError: Nothing would be trained, or the rank is below 1; nothing was sent.
+            TinkerError: The server refuses, or does not answer.
+        """
+        lora = LoraConfig(rank, seed, train_unembed=train_unembed, train_mlp=train_mlp, train_attn=train_attn)
+        number, session_id = self._tree.record.take_model_number(), self._tree.record.id
+        request = CreateModelRequest(
+            session_id,
+            number,
+            base_model,
+            lora,
+            optimizer or AdamOptimizerConfig(),
+            None if user_metadata is None else dict(user_metadata),
+        )
+        ledger = Ledger(self._tree.name_client("trainer"), f"tinkex-{session_id}-model-{number}")
+        return await self._create(ledger, Operation(row=CREATE_MODEL, request=lambda _: request))
+
+    async def create_sampling_client(
+        self, *, base_model: str | None = None, model_path: str | None = None
+    ) -> SamplingClient:
+        """Sample from a base model, or from saved weights.
+
+        Args:
+            base_model: A name that the server knows.
+            model_path: A ``tinker://…/sampler_weights/…`` path.
+
+        Raises:
+            ValueError: Neither is given, or the path is none; nothing was sent.
+            TinkerError: The server refuses, or does not answer.
+        """
+        path = None if model_path is None else TinkerPath(model_path)
+        session_id = await create_sampling_session(self._tree, base_model=base_model, model_path=path)
+        if base_model is None:
+            found = await ask(self._tree.transport, GET_SAMPLER, None, path_values={"sampler_id": session_id})
+            base_model = found.base_model
+        return open_sampling_client(self._tree, session_id, base_model)
+
+    async def get_server_capabilities(self) -> GetServerCapabilitiesResponse:
+        """Ask which base models there are."""
+        return await ask(self._tree.transport, SERVER_CAPABILITIES, None)
+
+    async def _create(self, ledger: Ledger, operation: Operation[CreateModelResponse]) -> TrainingClient:
+        """Have the model made as the ledger's request 0; leave nothing behind if that fails or is cancelled."""
+        slot = Slot[CreateModelResponse](Audience(operation.name))
+        ledger.enlist(Call([Entry(operation, slot)]))
+        self._tree.add_trainer(ledger)
+        try:
+            made = await slot.wait()
+            info = await ask(self._tree.transport, GET_INFO, GetInfoRequest(made.model_id))
+        except BaseException:
+            self._tree.remove(ledger.name, ClientClosed(f"{ledger.name} was never made"))
+            raise
+        return TrainingClient(self._tree, ledger, info)
+
+
+@asynccontextmanager
+async def open_tinker(
+    settings: Settings | None = None,
+    *,
+    local: "bool | ServerOptions" = False,
+    observers: Iterable[Observer] = (),
+    below: HttpBelow | None = None,
+) -> AsyncGenerator[TinkerClient, None]:
+    """Open a session with a Tinker server, and the tree of actors that keeps it.
+
+    Leaving the block stops the actors in reverse order, finishes the session and closes every connection, also when the
+    surrounding scope is cancelled.
+
+    Args:
+        settings: The address, the key and the figures; ``Settings()`` if not given, which reads the environment. With
+            *local* the address is the embedded server's, and no key is needed.
+        local: Start the embedded server in this program, as a supervised child, and use it: ``True``, or how it is to be.
+            Needs the extra ``tinkex-actors[local]``.
+        observers: Are told every event of the tree: starts, crashes, restarts.
+        below: What carries HTTP instead of httpx's own pool: a proxy, a mock, another pool.
+
+    Raises:
+        TinkerError: The session could not be opened: no server, no valid key.
+        RestartLimitExceeded: An actor crashed more often than the settings allow.
+        ModuleNotFoundError: *local*, and the extra is not installed.
+    """
+    place = Place()
+    options = None if isinstance(local, bool) else local
+    before = None if local is False else embedded_server(place, options)
+    told = settings or (Settings() if before is None else Settings.local(place.url))
+    address = None if before is None else (lambda: place.url)
+    async with (
+        open_transport(told, below=below, address=address) as transport,
+        open_tree(told, transport, observers=observers, before=before) as tree,
+    ):
+        yield TinkerClient(tree)

@@ -1,0 +1,282 @@
+"""What a user holds of one model in training.
+
+Every method that changes the model, or asks it something, takes its place in line the moment it is called and returns a
+:class:`~tinkex_actors.actors.pending.Pending`: call order is execution order, whatever is awaited when.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from tinkex_actors.actors.ledger import Call, Entry, Ledger
+from tinkex_actors.actors.operation import Operation
+from tinkex_actors.actors.pending import Audience, Pending, Slot
+from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
+from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
+from tinkex_actors.compute.batching import SliceLimits, slice_data
+from tinkex_actors.compute.combining import combine_outputs
+from tinkex_actors.transport.endpoints import (
+    FORWARD,
+    FORWARD_BACKWARD,
+    LOAD_WEIGHTS,
+    OPTIM_STEP,
+    SAVE_WEIGHTS,
+    SAVE_WEIGHTS_FOR_SAMPLER,
+    OperationRow,
+)
+from tinkex_actors.types import (
+    AdamParams,
+    Datum,
+    ForwardBackwardInput,
+    ForwardBackwardOutput,
+    ForwardBackwardRequest,
+    GetInfoResponse,
+    LoadWeightsResponse,
+    LossFnConfig,
+    ModelId,
+    OptimParams,
+    OptimStepResponse,
+    ResponseInvalid,
+    SamplingClientKind,
+    SaveWeightsForSamplerResponse,
+    SaveWeightsResponse,
+    TinkerPath,
+    parse_loss_fn,
+    parse_loss_fn_config,
+)
+from tinkex_actors.wire.requests import (
+    LoadWeightsRequest,
+    OptimStepRequest,
+    SaveWeightsForSamplerRequest,
+    SaveWeightsRequest,
+)
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+_ONE_HOUR = 3600
+
+
+class TrainingClient:
+    """Trains one model."""
+
+    def __init__(self, tree: TinkerTree, ledger: Ledger, info: GetInfoResponse) -> None:
+        self._tree = tree
+        self._ledger = ledger
+        self._info = info
+
+    @property
+    def name(self) -> str:
+        """The name of the actor that works for this client."""
+        return self._ledger.name
+
+    @property
+    def model_id(self) -> ModelId:
+        """What the server calls the model: also the id of its training run."""
+        return self._info.model_id
+
+    # ------------------------------------------------------------------ training
+
+    def forward(
+        self, data: Sequence[Datum], loss_fn: str, loss_fn_config: LossFnConfig | None = None
+    ) -> Pending[ForwardBackwardOutput]:
+        """Compute a loss and what it is made of, and leave the gradients alone. Arguments as `forward_backward`."""
+        return self._pass(FORWARD, data, loss_fn, loss_fn_config)
+
+    def forward_backward(
+        self, data: Sequence[Datum], loss_fn: str, loss_fn_config: LossFnConfig | None = None
+    ) -> Pending[ForwardBackwardOutput]:
+        """Compute a loss and add its gradient to what has gathered since the last optimizer step.
+
+        Args:
+            data: At least one example.
+            loss_fn: One of :class:`~tinkex_actors.types.LossFnType`. Losses are sums over tokens and examples.
+            loss_fn_config: The loss's own parameters.
+
+        Raises:
+            ValueError: No data, an unknown loss, or a parameter of the wrong type; nothing was sent.
+            TinkerError: The client takes in nothing more.
+        """
+        return self._pass(FORWARD_BACKWARD, data, loss_fn, loss_fn_config)
+
+    def optim_step(self, params: OptimParams | None = None) -> Pending[OptimStepResponse]:
+        """Apply the gathered gradient, and begin to gather anew.
+
+        Args:
+            params: AdamW's parameters by default; they may change every step.
+        """
+        chosen = params if params is not None else AdamParams()
+        return self._submit(OPTIM_STEP, lambda number: OptimStepRequest.for_params(self.model_id, number, chosen))
+
+    # ------------------------------------------------------------------ weights
+
+    def save_state(
+        self,
+        name: str,
+        *,
+        ttl_seconds: int | None = None,
+        overwrite: bool = False,
+        user_metadata: Mapping[str, str] | None = None,
+    ) -> Pending[SaveWeightsResponse]:
+        """Save weights and optimizer, to train on from there.
+
+        Args:
+            name: The checkpoint's name within this model; not empty, without a slash.
+            ttl_seconds: When the server may delete it, at least an hour; ``None`` is never.
+            overwrite: Whether a checkpoint of that name is replaced.
+            user_metadata: Kept with it.
+        """
+        _check_name(name, ttl_seconds)
+        metadata = None if user_metadata is None else dict(user_metadata)
+        return self._submit(
+            SAVE_WEIGHTS,
+            lambda number: SaveWeightsRequest(self.model_id, name, number, overwrite, ttl_seconds, metadata),
+        )
+
+    def load_state(self, path: str) -> Pending[LoadWeightsResponse]:
+        """Load a checkpoint's weights, and leave the optimizer as it is. Some servers allow it only as the first request."""
+        return self._load(path, optimizer=False)
+
+    def load_state_with_optimizer(self, path: str) -> Pending[LoadWeightsResponse]:
+        """Load a checkpoint's weights and its optimizer. Some servers allow it only as the first request."""
+        return self._load(path, optimizer=True)
+
+    def save_weights_for_sampler(
+        self, name: str, *, ttl_seconds: int | None = None, user_metadata: Mapping[str, str] | None = None
+    ) -> Pending[SaveWeightsForSamplerResponse]:
+        """Save weights to sample from, under a name. Arguments as `save_state`."""
+        _check_name(name, ttl_seconds)
+        metadata = None if user_metadata is None else dict(user_metadata)
+        return self._submit(
+            SAVE_WEIGHTS_FOR_SAMPLER,
+            lambda number: SaveWeightsForSamplerRequest(
+                self.model_id, path=name, seq_id=number, ttl_seconds=ttl_seconds, user_metadata=metadata
+            ),
+        )
+
+    async def save_weights_and_get_sampling_client(
+        self, name: str | None = None, *, kind: SamplingClientKind | str = SamplingClientKind.SNAPSHOT
+    ) -> SamplingClient:
+        """Save the weights as they will be when this call's turn comes, and sample from them.
+
+        Args:
+            name: Keep the weights under this name. Without one they live as long as the session.
+            kind: Without a name: whether the sampler keeps these weights, or follows later saves of this kind.
+        """
+        if name is not None:
+            saved = await self.save_weights_for_sampler(name)
+            return await self.create_sampling_client(_require_path(saved))
+        sampler_number = self._tree.record.take_sampler_number()
+        chosen = SamplingClientKind(kind)
+        ephemeral = await self._submit(
+            SAVE_WEIGHTS_FOR_SAMPLER,
+            lambda number: SaveWeightsForSamplerRequest(
+                self.model_id, sampling_session_seq_id=sampler_number, kind=chosen, seq_id=number
+            ),
+        )
+        if ephemeral.sampling_session_id is None:
+            raise _missing("sampling_session_id")
+        return open_sampling_client(self._tree, ephemeral.sampling_session_id, self._base_model)
+
+    async def create_sampling_client(self, model_path: str) -> SamplingClient:
+        """Sample from saved weights: a ``tinker://…/sampler_weights/…`` path."""
+        session_id = await create_sampling_session(self._tree, base_model=None, model_path=TinkerPath(model_path))
+        return open_sampling_client(self._tree, session_id, self._base_model)
+
+    # ------------------------------------------------------------------ about
+
+    def get_info(self) -> GetInfoResponse:
+        """Return what the server said about the model when it was made."""
+        return self._info
+
+    def get_tokenizer(self) -> Tokenizer:
+        """Load the model's tokenizer. Blocks while it reads, or fetches, the file."""
+        return Tokenizer.load(tokenizer_name(self._base_model, self._info.model_data.tokenizer_id))
+
+    def crash(self, reason: str) -> None:
+        """Crash the actor behind this client, to see what happens: nothing that its users notice."""
+        self._tree.crash(self.name, reason)
+
+    # ------------------------------------------------------------------ how
+
+    @property
+    def _base_model(self) -> str:
+        return self._info.model_data.model_name or self._info.model_name or ""
+
+    def _pass(
+        self,
+        row: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput],
+        data: Sequence[Datum],
+        loss_fn: str,
+        loss_fn_config: LossFnConfig | None,
+    ) -> Pending[ForwardBackwardOutput]:
+        loss, config = parse_loss_fn(loss_fn), parse_loss_fn_config(loss_fn_config)
+        audience, told = Audience(row.name), self._tree.record.config
+        limits = SliceLimits(told.fwdbwd_max_chunk_len, told.fwdbwd_max_chunk_bytes_count)
+        entries = [
+            Entry(
+                Operation(
+                    row=row,
+                    request=partial(_slice_request, self.model_id, ForwardBackwardInput(part.data, loss, config), row),
+                    weight_bytes=part.size_bytes,
+                ),
+                Slot[ForwardBackwardOutput](audience),
+            )
+            for part in slice_data(data, limits)
+        ]
+        return self._enlist(Call(entries), combine_outputs)
+
+    def _load(self, path: str, *, optimizer: bool) -> Pending[LoadWeightsResponse]:
+        checked = _check_path(path)
+        return self._submit(
+            LOAD_WEIGHTS,
+            lambda number: LoadWeightsRequest(checked, optimizer, model_id=self.model_id, seq_id=number),
+        )
+
+    def _submit(self, row: OperationRow[Q, R], request: Callable[[int], Q]) -> Pending[R]:
+        """Put one request in line; it takes its number when it is sent."""
+        return self._enlist(Call([Entry(Operation(row=row, request=request), Slot[R](Audience(row.name)))]), _only)
+
+    def _enlist(self, call: Call, combine: Callable[[Sequence[Any]], R]) -> Pending[R]:
+        self._ledger.enlist(call)
+        slots = [entry.slot for entry in call.entries]
+        return Pending(slots, combine, withdraw=partial(self._ledger.withdraw, call))
+
+
+def _slice_request(
+    model_id: ModelId,
+    whole: ForwardBackwardInput,
+    row: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput],
+    number: int,
+) -> ForwardBackwardRequest:
+    return ForwardBackwardRequest(whole, model_id, number, forward_only=row is FORWARD)
+
+
+# The slots of a call know their types; a call of one request has one.
+def _only(values: Sequence[Any]) -> Any:
+    (value,) = values
+    return value
+
+
+def _check_name(name: str, ttl_seconds: int | None) -> None:
+    if not name or "/" in name:
+        raise ValueError(f"name must not be empty nor contain '/', got {name!r}")
+    if ttl_seconds is not None and ttl_seconds < _ONE_HOUR:
+        raise ValueError(f"ttl_seconds must be >= {_ONE_HOUR} or None, got {ttl_seconds}")
+
+
+def _check_path(path: str) -> TinkerPath:
+    if not path.startswith("tinker://"):
+        raise ValueError(f"path must begin with 'tinker://', got {path!r}")
+    return TinkerPath(path)
+
+
+def _require_path(saved: SaveWeightsForSamplerResponse) -> TinkerPath:
+    if saved.path is None:
+        raise _missing("path")
+    return saved.path
+
+
+def _missing(field: str) -> ResponseInvalid:
+    return ResponseInvalid(path=field, expected="text", got="nothing", operation=SAVE_WEIGHTS_FOR_SAMPLER.name)

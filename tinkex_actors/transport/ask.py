@@ -1,0 +1,98 @@
+"""From typed requests to bytes, over the seam, and back to typed answers."""
+
+import uuid
+from collections.abc import Mapping
+from typing import TypeVar
+
+import trio
+
+from tinkex_actors.transport.endpoints import Endpoint, Question
+from tinkex_actors.transport.refusal import status_error
+from tinkex_actors.transport.seam import Answer, Body, Transport
+from tinkex_actors.wire.json_codec import decode_answer
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+_LARGE = 1_000_000
+"""Estimated bytes from which encoding is left to a worker thread, so that the loop goes on."""
+
+
+async def send(
+    transport: Transport,
+    endpoint: Endpoint[Q],
+    request: Q,
+    *,
+    key: str = "",
+    weight_bytes: int = 0,
+    headers: Mapping[str, str] | None = None,
+    path_values: Mapping[str, str] | None = None,
+) -> Answer:
+    """Encode *request*, send it, and return the answer whatever its status.
+
+    Args:
+        transport: Where to send it.
+        endpoint: The row.
+        request: What the row takes.
+        key: Makes repeats of this request recognisable; by default a new one.
+        weight_bytes: The estimate that budgets count.
+        headers: Of this request alone.
+        path_values: What fills the ``{names}`` in the row's path.
+
+    Raises:
+        RequestInvalid: The request cannot be written; nothing was sent.
+        APIConnectionError: No answer.
+    """
+    if weight_bytes < _LARGE:
+        content = endpoint.encode(request)
+    else:
+        content = await trio.to_thread.run_sync(endpoint.encode, request)
+    body = Body(
+        content=content,
+        weight_bytes=weight_bytes,
+        idempotency_key=key or f"tinkex-{uuid.uuid4()}",
+        headers=headers or {},
+        path_values=path_values or {},
+    )
+    return await transport.send(endpoint, body)
+
+
+async def tell(
+    transport: Transport,
+    endpoint: Endpoint[Q],
+    request: Q,
+    *,
+    key: str = "",
+    path_values: Mapping[str, str] | None = None,
+) -> None:
+    """Send *request* and require a success, whatever it says.
+
+    Raises:
+        APIStatusError: The server said no.
+        APIConnectionError: No answer.
+    """
+    answer = await send(transport, endpoint, request, key=key, path_values=path_values)
+    if not answer.is_success:
+        raise status_error(endpoint, answer)
+
+
+async def ask(
+    transport: Transport,
+    endpoint: Question[Q, R],
+    request: Q,
+    *,
+    key: str = "",
+    weight_bytes: int = 0,
+    path_values: Mapping[str, str] | None = None,
+) -> R:
+    """Send *request* and return what the server says.
+
+    Raises:
+        APIStatusError: It says no.
+        ResponseInvalid: It says something else than the protocol has.
+        APIConnectionError: It says nothing.
+    """
+    answer = await send(transport, endpoint, request, key=key, weight_bytes=weight_bytes, path_values=path_values)
+    if not answer.is_success:
+        raise status_error(endpoint, answer)
+    return decode_answer(endpoint.answer, answer.content, operation=endpoint.name)
