@@ -2,6 +2,8 @@
 
 from typing import TypeGuard
 
+from supervisors import StartError
+
 OPTIONAL = {
     "matplotlib": "demo",
     "starlette": "local",
@@ -27,9 +29,14 @@ def describe_failure(error: BaseException) -> str:
 
 
 def _first_leaf(error: BaseException) -> BaseException:
-    while _is_group(error):
-        error = error.exceptions[0]
-    return error
+    """Find what a person can do something about: below groups, and below a tree that could not start because of it."""
+    while True:
+        if _is_group(error):
+            error = error.exceptions[0]
+        elif isinstance(error, StartError) and error.__cause__ is not None:
+            error = error.__cause__
+        else:
+            return error
 
 
 def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:

@@ -8,8 +8,6 @@ from importlib import import_module
 
 import click
 
-from tinkex_actors.cli._errors import describe_failure
-
 COMMANDS = {
     "demo": ("tinkex_actors.cli.demo", "Fine-tune a small model under supervision, crash it half-way, and watch it go on."),
     "serve": ("tinkex_actors.cli.serve", "Run the embedded Tinker-compatible server."),
@@ -62,6 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
+        from tinkex_actors.cli._errors import describe_failure  # noqa: PLC0415 - brings trio, which only failures need
+
         click.echo(f"tinkex: {describe_failure(error)}", err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

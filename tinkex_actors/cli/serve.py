@@ -1,0 +1,49 @@
+"""``tinkex serve``: the embedded server as a process of its own."""
+
+from pathlib import Path
+
+import click
+import trio
+
+from tinkex_actors.local import TINY, ServerOptions, serve, tiny_model_path
+
+
+@click.command("serve")
+@click.option("--model", "models", multiple=True, metavar="[NAME=]DIR", show_default="a tiny model that comes along",
+              help="A Hugging Face directory (Qwen3, Llama), and the name clients ask for; may be given again.")  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; elsewhere needs --api-key.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="any free one")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where state outlives the process.", show_default="memory"
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option("--api-key", "api_keys", multiple=True, help="A key that is accepted (tml-...); may be given again.",
+              show_default="any key that starts with tml-")  # fmt: skip
+def command(
+    *, models: tuple[str, ...], host: str, port: int, data: Path | None, seed: int, api_keys: tuple[str, ...]
+) -> None:
+    """Run the embedded Tinker-compatible server.
+
+    Prints one line with its address when it is ready. SIGTERM or Ctrl-C stops it: requests in flight are finished or
+    answered. Any Tinker client can use it, the official SDK too: TINKER_BASE_URL=<the address> TINKER_API_KEY=tml-local.
+    """
+    try:
+        options = ServerOptions(
+            models=dict(_parse_model(model) for model in models) or {TINY: tiny_model_path()},
+            host=host,
+            port=port,
+            data=data,
+            seed=seed,
+            api_keys=api_keys,
+        )
+    except ValueError as fault:
+        raise click.UsageError(str(fault)) from fault
+    trio.run(serve, options, click.echo)
+
+
+def _parse_model(model: str) -> tuple[str, Path]:
+    name, equals, folder = model.partition("=")
+    if equals and not (name and folder):
+        raise click.UsageError(f"--model must be DIR or NAME=DIR, got {model!r}")
+    path = Path(folder if equals else name)
+    return (name if equals else path.resolve().name), path
