@@ -29,7 +29,7 @@ class Status(Enum):
     RUNNING = "running"
     STOPPING = "stopping"
     RESTARTING = "restarting"
-    """Between two lives."""
+    """Between two lives: to have another one, or in an attempt at it."""
     DOWN = "down"
     """Listed, without a life."""
 
@@ -77,7 +77,9 @@ class Slot(Generic[S]):
         if self.life is not None:
             if self.life.asked is not None or self.life.is_killed:
                 return Status.STOPPING
-            return Status.RUNNING if self.life.is_ready else Status.STARTING
+            if self.life.is_ready:
+                return Status.RUNNING
+            return Status.STARTING if self.is_attended else Status.RESTARTING
         return Status.RESTARTING if self.team.is_restarting(self) else Status.DOWN
 
     @property
@@ -105,7 +107,7 @@ class Slot(Generic[S]):
     def life_started(self, life: Life) -> None:
         """Note that the life has started."""
         self.emit(ChildStarted(trio.current_time(), self.path, life.number))
-        self._notify()
+        self.notify()
 
     def life_ended(self, life: Life, exit_: Exit) -> None:
         """Note that the life, its helper tasks and its clean-up are over."""
@@ -115,7 +117,7 @@ class Slot(Generic[S]):
         self.team.child_ended(self, life, exit_)
         if not self.expects_life():
             self.refuse_mail()
-        self._notify()
+        self.notify()
 
     def expects_life(self) -> bool:
         """Whether messages sent now will be served: by the current life, or by one that is to come."""
@@ -132,16 +134,17 @@ class Slot(Generic[S]):
     def remove(self) -> None:
         """Note that there will be no further life."""
         self.is_removed = True
-        self._notify()
+        self.notify()
 
     def end_pause(self) -> None:
         """End the pause before a restart, by its timer or before."""
         if self.retry is not None:
             self.retry.cancel()
             self.retry = None
-            self._notify()
+            self.notify()
 
-    def _notify(self) -> None:
+    def notify(self) -> None:
+        """Wake everybody who waits for a change."""
         if self._changed is not None:
             self._changed.set()
             self._changed = None
@@ -151,6 +154,12 @@ class Slot(Generic[S]):
         if self._changed is None:
             self._changed = trio.Event()
         await self._changed.wait()
+
+    async def wait_next_life(self) -> "Life | None":
+        """Wait for the life that is to come. Returns None when there will be none."""
+        while self.life is None and self.team.is_restarting(self):
+            await self.changed()
+        return self.life
 
     async def wait_settled(self, life: Life) -> bool:
         """Wait until *life* has started or ended. Returns whether it started."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 import trio
@@ -17,7 +18,7 @@ from supervisors._errors import (
     TooManyChildren,
 )
 from supervisors._events import Observer
-from supervisors._exit import Exit
+from supervisors._exit import Exit, ExitKind
 from supervisors._life import Life
 from supervisors._ref import Ref
 from supervisors._runtime import Runtime
@@ -36,7 +37,7 @@ from supervisors._spec import (
     check_significant_child,
 )
 from supervisors._team import Team
-from supervisors._tree import ChildCounts, Tree, draw_team
+from supervisors._tree import ChildCounts, Tree, draw_slot, draw_team
 
 if TYPE_CHECKING:
     from supervisors._actor import Actor
@@ -81,6 +82,9 @@ class TeamLife(Life):
     async def run(self) -> None:
         """Start the children, keep them, stop them."""
         await self._team.run(lambda: begin_declared(self._team), self._ready)
+        if self.asked is None:
+            # An order that came from inside: stop() on the handle, or the end of a significant child.
+            self.asked = Exit(ExitKind.SHUTDOWN)
 
     def _ready(self) -> None:
         self.is_ready = True
@@ -206,10 +210,7 @@ class Supervisor:
             ChildNotFound: No such child.
         """
         self._check_open()
-        slot = self._find(child)
-        await slot.stop(Intent.DOWN)
-        if self._team.slots.get(slot.id) is slot:
-            self._team.settle_terminated(slot)
+        await self._team.terminate(self._find(child))
 
     async def restart_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
         """Start a child that is down. Does not count as a restart.
@@ -227,6 +228,14 @@ class Supervisor:
             ChildNotFound, ChildRunning, ChildRestarting: It is not down.
         """
         self._team.forget(self._find_down(child))
+
+    def which_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Tree:
+        """One child as it is now, the same entry as in :meth:`which_children`. Never waits.
+
+        Raises:
+            ChildNotFound: No such child.
+        """
+        return draw_slot(self._find(child))
 
     def which_children(self) -> tuple[Tree, ...]:
         """The children in start order, as they are now. Never waits."""
@@ -279,8 +288,10 @@ def address_of(slot: Slot[Any]) -> Ref[Any] | Supervisor:
     return slot.handle if isinstance(slot, SupervisorSlot) else cast("Cell[Any]", slot).ref
 
 
-def add_child(team: Team, spec: AnySpec) -> Slot[Any]:
-    """Put a child on the list, or refuse it. Nothing is started."""
+def add_child(
+    team: Team, spec: AnySpec, make: Callable[[Team, ChildSpec[Any], str], Slot[Any]] | None = None
+) -> Slot[Any]:
+    """Put a child on the list, or refuse it. Nothing is started. *make* makes other slots than those of actors."""
     check_significant_child(significant=spec.significant, name=str(spec.name), auto_shutdown=team.spec.auto_shutdown)
     if not team.is_open:
         raise SupervisorStopped(team.path, f"{team.path} is not running: it stops, restarts or is gone")
@@ -293,6 +304,8 @@ def add_child(team: Team, spec: AnySpec) -> Slot[Any]:
     slot: Slot[Any]
     if isinstance(spec, SupervisorSpec):
         slot = SupervisorSlot(team, spec, child_id)
+    elif make is not None:
+        slot = make(team, spec, child_id)
     else:
         slot = Cell[Any](team, spec, child_id)
         _reserve(slot, spec.name)
@@ -314,18 +327,31 @@ def _reserve(cell: Cell[Any], name: Name[Any] | Via[Any] | str | None) -> None:
 
 
 def _taken(slot: Slot[Any]) -> AlreadyPresent | AlreadyStarted:
-    if slot.status is Status.DOWN:
-        return AlreadyPresent(slot.path, f"{slot.path} is down; restart_child or delete_child it")
+    if slot.status in {Status.DOWN, Status.RESTARTING}:
+        advice = "restart_child or delete_child" if slot.status is Status.DOWN else "terminate_child"
+        return AlreadyPresent(slot.path, f"{slot.path} is {slot.status.value}; {advice} it")
     return AlreadyStarted(slot.path, f"{slot.path} is {slot.status.value}", address_of(slot))
 
 
 async def begin_declared(team: Team) -> None:
     """Start the declared children, and those that were kept, in order; the next when the one before has started."""
-    if team.declared is None:
-        team.declared = tuple(add_child(team, spec) for spec in team.spec.children)
-    for slot in tuple(team.slots.values()):
-        if slot in team.declared or slot.intent is not Intent.DOWN:
-            await team.begin_attended(slot)
+    team.declared = list_declared(team)
+    kept = [slot for slot in team.slots.values() if slot not in team.declared and slot.intent is not Intent.DOWN]
+    await team.start_all([*team.declared, *kept])
+
+
+def list_declared(team: Team) -> tuple[Slot[Any], ...]:
+    """List the declared children before all others; those that were forgotten meanwhile, anew."""
+    others, team.slots = team.slots, {}
+    try:
+        for spec, known in zip_longest(team.spec.children, team.declared):
+            slot = add_child(team, spec) if known is None or known.is_removed else known
+            team.slots[slot.id] = slot
+        return tuple(team.slots.values())
+    finally:
+        for slot in others.values():
+            if team.slots.setdefault(slot.id, slot) is not slot:
+                slot.remove()
 
 
 @asynccontextmanager

@@ -7,12 +7,12 @@ order, then begins in order. A failure in the middle only adds wishes.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import trio
 
-from supervisors._errors import ActorNotAlive, RestartLimitExceeded, StartError, SupervisorStopped
+from supervisors._errors import ActorNotAlive, RestartLimitExceeded, StartError, SupervisorError, SupervisorStopped
 from supervisors._events import ChildCrashed, ChildStopped, RestartScheduled, SupervisorGaveUp
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
@@ -37,8 +37,10 @@ class Team:
         """This supervisor's own slot; None at the root."""
         self.slots: dict[str, AnySlot] = {}
         """In start order."""
-        self.declared: tuple[AnySlot, ...] | None = None
+        self.declared: tuple[AnySlot, ...] = ()
         """The children of the spec, once listed."""
+        self._due: list[AnySlot] = []
+        """Children that this supervisor's own start has not come to yet: no group restart may be faster."""
         self.is_open = False
         """Children may be started."""
         self.failure: BaseException | None = None
@@ -57,7 +59,7 @@ class Team:
         """Start children with *begin*, call *ready*, keep them, and stop all in reverse order when told to.
 
         Raises:
-            StartError: *begin* failed; what had started was stopped.
+            SupervisorError: *begin* failed; what had started was stopped.
             RestartLimitExceeded: It gave up.
         """
         self.failure = None
@@ -75,7 +77,7 @@ class Team:
             # Also when this supervisor itself was killed: its children are gone, their records must say so.
             self.is_open = False
             self._nursery = None
-            self._reborn.clear()
+            self._end_group_restart()
             self._forget_strangers()
         if self.failure is not None:
             raise self.failure
@@ -85,7 +87,7 @@ class Team:
             with self._starting:
                 await begin()
                 ready()
-        except StartError as error:
+        except SupervisorError as error:
             # Kept for the end of run(): raised here, the nursery would wrap it and cancel the children out of order.
             self.failure = error
             self.order_stop()
@@ -130,7 +132,7 @@ class Team:
     def _forget_strangers(self) -> None:
         if not self.spec.keep_children:
             for slot in tuple(self.slots.values()):
-                if slot not in (self.declared or ()):
+                if slot not in self.declared:
                     self.forget(slot)
 
     def close(self) -> None:
@@ -163,81 +165,104 @@ class Team:
         except BaseException:
             self.forget(slot)
             raise
-        if slot.life is None and (self.spec.dynamic or slot.restart is Restart.TEMPORARY):
-            self.forget(slot)
+
+    async def start_all(self, slots: Iterable[AnySlot]) -> None:
+        """Begin a life of each, in order; the next when the one before has started."""
+        self._due = list(slots)
+        while self._due:
+            await self.begin_attended(self._due.pop(0))
 
     async def begin_attended(self, slot: AnySlot) -> None:
         """Begin a life and wait until it has started. Its failure is told here, and is no case for the restart table.
 
-        A child that declines to start (:exc:`Ignore`) is no failure: it stays down.
+        A child that declines to start (:exc:`Ignore`) is no failure: it stays down. When a group restart replaces the
+        life before it has started, the next one is waited for.
 
         Raises:
             StartError: It did not start.
         """
         slot.begin(is_attended=True)
         life = slot.life
-        if life is None:
-            return
         try:
-            if await slot.wait_settled(life):
-                return
+            while life is not None and not await slot.wait_settled(life):
+                life = await slot.wait_next_life()
         except trio.Cancelled:
+            self._reborn.discard(slot)
             with trio.CancelScope(shield=True):
                 await slot.stop(Intent.REPLACE)
             raise
-        exit_ = slot.exit
+        if life is None:
+            self._tell_start(slot, slot.exit)
+
+    def _tell_start(self, slot: AnySlot, exit_: Exit | None) -> None:
         if exit_ is not None and exit_.kind is not ExitKind.NORMAL:
             reason = exit_ if exit_.error is None else describe(exit_.error)
             raise StartError(slot.path, f"{slot.path} did not start: {reason}") from exit_.error
+        self._lay_off(slot)
 
-    def settle_terminated(self, slot: AnySlot) -> None:
-        """List a child that was terminated as down, or forget it."""
+    def _keeps(self, slot: AnySlot) -> bool:
+        """Whether a child stays listed when it is down."""
+        return not self.spec.dynamic and slot.restart is not Restart.TEMPORARY
+
+    async def terminate(self, slot: AnySlot) -> None:
+        """Stop a child by order and list it as down, or forget it.
+
+        When a group restart waits for just this child, it ends here: what was to be started after it stays down.
+        """
+        if self._is_awaited(slot):
+            self._end_group_restart()
         self._reborn.discard(slot)
-        if self.spec.dynamic or slot.restart is Restart.TEMPORARY:
+        await slot.stop(Intent.DOWN)
+        if self.slots.get(slot.id) is slot and not self._keeps(slot):
             self.forget(slot)
 
     # ------------------------------------------------------------------ ends
 
     def child_ended(self, slot: AnySlot, life: Life, exit_: Exit) -> None:
         """Decide what the end of a life means. Called once per life, in its own task."""
-        now = trio.current_time()
-        event = ChildStopped if exit_.is_clean or slot.intent is not Intent.UP else ChildCrashed
-        self.runtime.emit(event(now, slot.path, life.number, exit_))
+        self._report(slot, life, exit_)
         if slot.is_attended and not life.is_ready:
             return
         if slot.intent is not Intent.UP or not self.is_open:
             if slot.intent is Intent.REPLACE and slot.restart is Restart.TEMPORARY:
                 self.forget(slot)
             return
-        match self._judge(slot, life, exit_, now):
+        match self._judge(slot, life, exit_):
             case Decision.RESTART:
                 self._restart(slot, exit_)
-            case Decision.LEAVE:
-                self._leave(slot)
-            case Decision.FORGET:
-                self.forget(slot)
-                self._check_significant(slot)
+            case Decision.LEAVE | Decision.FORGET:
+                self._lay_off(slot)
+                if life.is_ready:
+                    self._check_significant(slot)
             case Decision.GIVE_UP:
                 self._give_up(exit_)
 
-    def _judge(self, slot: AnySlot, life: Life, exit_: Exit, now: float) -> Decision:
+    def _report(self, slot: AnySlot, life: Life, exit_: Exit) -> None:
+        # A kill by order is no failure, a clean-up that crashes is one even then.
+        has_failed = exit_.kind is ExitKind.CRASHED or (exit_.kind is ExitKind.KILLED and slot.intent is Intent.UP)
+        event = ChildCrashed if has_failed else ChildStopped
+        self.runtime.emit(event(trio.current_time(), slot.path, life.number, exit_))
+
+    def _judge(self, slot: AnySlot, life: Life, exit_: Exit) -> Decision:
         if not life.is_ready and exit_.kind is ExitKind.NORMAL:
             # It declined to start again (Ignore): no failure, so nothing to retry or to count.
             return Decision.FORGET if slot.restart is Restart.TEMPORARY else Decision.LEAVE
-        return decide(exit_, slot.restart, self._window, now)
+        return decide(exit_, slot.restart, self._window, trio.current_time())
 
-    def _leave(self, slot: AnySlot) -> None:
+    def _lay_off(self, slot: AnySlot) -> None:
         self._reborn.discard(slot)
-        if self.spec.dynamic:
+        if not self._keeps(slot):
             self.forget(slot)
-        self._check_significant(slot)
 
     def _check_significant(self, slot: AnySlot) -> None:
         if not slot.spec.significant:
             return
-        rest = [other for other in self.slots.values() if other.spec.significant and other.life is not None]
-        if self.spec.auto_shutdown is AutoShutdown.ANY_SIGNIFICANT or not rest:
+        rest = (other for other in self.slots.values() if other.spec.significant)
+        if self.spec.auto_shutdown is AutoShutdown.ANY_SIGNIFICANT or not any(map(self._is_active, rest)):
             self.order_stop()
+
+    def _is_active(self, slot: AnySlot) -> bool:
+        return slot.life is not None or self.is_restarting(slot)
 
     def _restart(self, slot: AnySlot, exit_: Exit) -> None:
         self._note_failure(exit_)
@@ -266,7 +291,8 @@ class Team:
         if self.spec.strategy is Strategy.REST_FOR_ONE:
             slots = slots[slots.index(slot) :]
         # A terminated child stays down until restart_child: the operator's intent wins.
-        self._reborn.update(other for other in slots if other is slot or other.intent is not Intent.DOWN)
+        slots = [other for other in slots if other.intent is not Intent.DOWN and other not in self._due]
+        self._reborn.update(slots)
         for other in slots:
             if other.life is not None and other.intent is Intent.UP:
                 other.intent = Intent.REPLACE
@@ -283,12 +309,10 @@ class Team:
             self._regroup_scope = None
 
     async def _regroup_step(self) -> None:
-        order = [slot for slot in self.slots.values() if slot in self._reborn]
-        old = [slot for slot in order if slot.life is not None and slot.intent is Intent.REPLACE]
-        if old:
-            await old[-1].stop(Intent.REPLACE)
+        slot, old = self._survey_group()
+        if old is not None:
+            await old.stop(old.intent)
             return
-        slot = order[0]
         if slot.retry is not None:
             await slot.changed()
             return
@@ -298,6 +322,24 @@ class Team:
         if life is not None and await slot.wait_settled(life):
             self._reborn.discard(slot)
 
+    def _survey_group(self) -> tuple[AnySlot, AnySlot | None]:
+        """The first child to begin, and the last one whose old life must end before that: a terminated one's, too."""
+        order = list(self.slots.values())
+        first = next(slot for slot in order if slot in self._reborn)
+        late = order[order.index(first) :]
+        old = next((slot for slot in reversed(late) if slot.life is not None and slot.intent is not Intent.UP), None)
+        return first, old
+
+    def _is_awaited(self, slot: AnySlot) -> bool:
+        return bool(self._reborn) and self._survey_group() == (slot, None)
+
+    def _end_group_restart(self) -> None:
+        reborn, self._reborn = self._reborn, set()
+        for slot in reborn:
+            if slot.life is None and not slot.expects_life():
+                slot.refuse_mail()
+            slot.notify()
+
     def is_restarting(self, slot: AnySlot) -> bool:
         """Whether a child without a life is to have one again."""
         return slot.retry is not None or slot in self._reborn
@@ -306,7 +348,7 @@ class Team:
         """Whether a child that is down or being stopped by this supervisor is to live again."""
         if self.is_open:
             return self.is_restarting(slot) and slot.restart is not Restart.TEMPORARY
-        comes_back = self.spec.keep_children or slot in (self.declared or ())
+        comes_back = self.spec.keep_children or slot in self.declared
         return comes_back and self._owner is not None and self._is_owner_reborn(self._owner)
 
     def _is_owner_reborn(self, owner: AnySlot) -> bool:

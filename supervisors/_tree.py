@@ -80,11 +80,12 @@ def draw_team(team: "Team") -> Tree:
         restarts=0,
         queued=0,
         exit=None,
-        children=tuple(_draw_slot(slot) for slot in team.slots.values()),
+        children=tuple(draw_slot(slot) for slot in team.slots.values()),
     )
 
 
-def _draw_slot(slot: "Slot[Any]") -> Tree:
+def draw_slot(slot: "Slot[Any]") -> Tree:
+    """Take a picture of one child and everything below it."""
     inner: Team | None = getattr(slot, "inner", None)
     actor = getattr(slot.life, "actor", None)
     return Tree(
@@ -96,5 +97,5 @@ def _draw_slot(slot: "Slot[Any]") -> Tree:
         restarts=slot.restarts,
         queued=len(getattr(slot, "queue", None) or ()),
         exit=slot.exit,
-        children=tuple(_draw_slot(child) for child in inner.slots.values()) if inner is not None else (),
+        children=tuple(draw_slot(child) for child in inner.slots.values()) if inner is not None else (),
     )
