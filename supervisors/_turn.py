@@ -239,6 +239,9 @@ class ActorLife(Life):
         me = trio.lowlevel.current_task()
         if self.turn is None:
             self.turn = me
+        elif self.scope.cancel_called:
+            # Whoever holds the turn has crashed with it, and will not pass it on.
+            await trio.lowlevel.checkpoint()
         else:
             if self._retakers is None:
                 self._retakers = deque()
