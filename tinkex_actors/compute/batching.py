@@ -6,6 +6,7 @@ lets a restarted trainer resend them.
 """
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from attrs import frozen
 
@@ -60,6 +61,8 @@ def _chunk_bytes(chunk: ModelInputChunk) -> int:
             return len(chunk.location)
         case DmelChunk():
             return len(chunk.dmel)
+        case _:
+            assert_never(chunk)
 
 
 def _tensor_bytes(tensor: TensorData) -> int:

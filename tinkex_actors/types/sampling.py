@@ -94,10 +94,10 @@ class TopkLogprobs:
 
     def to_lists(self) -> list[list[tuple[int, float]] | None]:
         """Return ``(token, logprob)`` pairs per position; ``None`` where a row is empty. Trailing empty cells are cut."""
+        if self.token_ids.size == 0:
+            return [None] * self.token_ids.shape[0]
         is_empty = (self.token_ids == 0) & (self.logprobs == EMPTY_LOGPROB)
         filled = np.where(is_empty.all(axis=1), 0, is_empty.shape[1] - np.argmin(is_empty[:, ::-1], axis=1))
-        if is_empty.size == 0:
-            return [None] * is_empty.shape[0]
         # The protocol marks a row as missing by its first cell, whatever follows it.
         filled[is_empty[:, 0]] = 0
         rows = zip(self.token_ids.tolist(), self.logprobs.tolist(), filled.tolist(), strict=True)

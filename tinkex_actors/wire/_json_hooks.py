@@ -3,7 +3,7 @@
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, assert_never, get_args
 
 import cattrs
 import numpy as np
@@ -28,7 +28,7 @@ from tinkex_actors.types import (
     TensorDtype,
 )
 from tinkex_actors.types.tensors import Array
-from tinkex_actors.wire._json_rules import as_dict, as_list, read_each
+from tinkex_actors.wire._json_rules import as_dict, as_list, at, read_each
 from tinkex_actors.wire._mismatch import Mismatch, show
 
 _CHUNK_TAGS: Mapping[str, type[ModelInputChunk]] = {
@@ -148,12 +148,10 @@ def _read_base64(value: Any) -> bytes:
 
 
 def _read_model_input(converter: cattrs.Converter, value: Any) -> ModelInput:
-    body = as_dict(value)
-    try:
-        chunks = as_list(body.get("chunks"))
-        return ModelInput(read_each(enumerate(chunks), lambda chunk: _read_chunk(converter, chunk)))
-    except Mismatch as mismatch:
-        raise mismatch.under("chunks") from mismatch
+    chunks = as_dict(value).get("chunks")
+    return ModelInput(
+        at("chunks", lambda: read_each(enumerate(as_list(chunks)), lambda chunk: _read_chunk(converter, chunk)))
+    )
 
 
 def _read_chunk(converter: cattrs.Converter, value: Any) -> ModelInputChunk:
@@ -174,6 +172,8 @@ def _write_chunk(chunk: ModelInputChunk) -> dict[str, Any]:
             body: dict[str, Any] = {"data": b64encode(chunk.data).decode(), "type": "image"}
         case ImageAssetPointerChunk():
             body = {"location": chunk.location, "type": "image_asset_pointer"}
+        case _:
+            assert_never(chunk)
     body["format"] = chunk.format
     if chunk.expected_tokens is not None:
         body["expected_tokens"] = chunk.expected_tokens
@@ -234,9 +234,7 @@ def _read_capabilities(converter: cattrs.Converter, value: Any) -> GetServerCapa
     def read(model: Any) -> SupportedModel:
         return SupportedModel(model) if isinstance(model, str) else converter.structure(model, SupportedModel)
 
-    body = as_dict(value)
-    try:
-        models = as_list(body.get("supported_models"))
-        return GetServerCapabilitiesResponse(tuple(read_each(enumerate(m for m in models if m is not None), read)))
-    except Mismatch as mismatch:
-        raise mismatch.under("supported_models") from mismatch
+    models = as_dict(value).get("supported_models")
+    return GetServerCapabilitiesResponse(
+        at("supported_models", lambda: tuple(read_each(enumerate(m for m in as_list(models) if m is not None), read)))
+    )

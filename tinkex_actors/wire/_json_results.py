@@ -29,7 +29,7 @@ from tinkex_actors.types import (
 )
 from tinkex_actors.types.tensors import FloatArray
 from tinkex_actors.wire._json_hooks import read_metrics, read_numbers, read_tensor_json, read_tokens, write_tensor_json
-from tinkex_actors.wire._json_rules import as_dict, as_list, read_each
+from tinkex_actors.wire._json_rules import as_dict, as_list, at, read_each
 from tinkex_actors.wire._mismatch import Mismatch, show
 
 
@@ -63,33 +63,24 @@ def register_result_hooks(converter: cattrs.Converter) -> None:
 
 def _read_sample(converter: cattrs.Converter, value: Any) -> SampleResponse:
     body = as_dict(value)
-    sequences = _at("sequences", lambda: read_each(enumerate(as_list(body.get("sequences"))), _read_sequence))
+    sequences = at("sequences", lambda: read_each(enumerate(as_list(body.get("sequences"))), _read_sequence))
     alternatives = body.get("prompt_alt_tokens")
     return SampleResponse(
         sequences=sequences,
         prompt_logprobs_np=_read_logprobs(body.get("prompt_logprobs"), "prompt_logprobs"),
-        topk_prompt_logprobs_np=_at("topk_prompt_logprobs", lambda: _read_topk(body.get("topk_prompt_logprobs"))),
-        target_prompt_logprobs=_at(
+        topk_prompt_logprobs_np=at("topk_prompt_logprobs", lambda: _read_topk(body.get("topk_prompt_logprobs"))),
+        target_prompt_logprobs=at(
             "target_prompt_logprobs", lambda: _read_optional_tensor(body.get("target_prompt_logprobs"))
         ),
-        prompt_cache_hit_tokens=_at(
+        prompt_cache_hit_tokens=at(
             "prompt_cache_hit_tokens", lambda: converter.structure(body.get("prompt_cache_hit_tokens") or 0, int)
         ),
         prompt_alt_tokens=(
-            _at("prompt_alt_tokens", lambda: converter.structure(alternatives, PromptAltTokens))
+            at("prompt_alt_tokens", lambda: converter.structure(alternatives, PromptAltTokens))
             if alternatives is not None
             else None
         ),
     )
-
-
-def _at(name: str, read: Any) -> Any:
-    try:
-        return read()
-    except Mismatch as mismatch:
-        raise mismatch.under(name) from mismatch
-    except ValueError as error:
-        raise Mismatch(name, "a value that the type allows", str(error)) from error
 
 
 def _read_optional_tensor(value: Any) -> TensorData | None:
@@ -105,7 +96,7 @@ def _read_sequence(value: Any) -> SampledSequence:
     logprobs = _read_logprobs(body.get("logprobs"), "logprobs")
     if logprobs is not None and logprobs.size != tokens.size:
         raise Mismatch("logprobs", f"{tokens.size}, one for each token", str(logprobs.size))
-    topk = _at("topk_logprobs", lambda: _read_topk(body.get("topk_logprobs")))
+    topk = at("topk_logprobs", lambda: _read_topk(body.get("topk_logprobs")))
     return SampledSequence(reason, tokens, logprobs, topk)
 
 
@@ -189,10 +180,10 @@ def _read_output(value: Any) -> ForwardBackwardOutput:
     kind = body.get("loss_fn_output_type", "ArrayRecord")
     if not isinstance(kind, str):
         raise Mismatch("loss_fn_output_type", "text", show(kind))
-    outputs: list[LossFnOutput] = _at(
+    outputs: list[LossFnOutput] = at(
         "loss_fn_outputs", lambda: read_each(enumerate(as_list(body.get("loss_fn_outputs"))), _read_tensors)
     )
-    metrics: dict[str, float] = _at("metrics", lambda: read_metrics(body.get("metrics") or {}))
+    metrics: dict[str, float] = at("metrics", lambda: read_metrics(body.get("metrics") or {}))
     return ForwardBackwardOutput(kind, outputs, metrics)
 
 
@@ -218,15 +209,15 @@ def _read_input(converter: cattrs.Converter, value: Any) -> ForwardBackwardInput
 
     def read_datum(datum: Any) -> Datum:
         parts = as_dict(datum)
-        inputs = _at("loss_fn_inputs", lambda: _read_tensors(parts.get("loss_fn_inputs") or {}))
-        return Datum(_at("model_input", lambda: converter.structure(parts.get("model_input"), ModelInput)), inputs)
+        inputs = at("loss_fn_inputs", lambda: _read_tensors(parts.get("loss_fn_inputs") or {}))
+        return Datum(at("model_input", lambda: converter.structure(parts.get("model_input"), ModelInput)), inputs)
 
-    data = _at("data", lambda: read_each(enumerate(as_list(body.get("data"))), read_datum))
+    data = at("data", lambda: read_each(enumerate(as_list(body.get("data"))), read_datum))
     loss_fn = body.get("loss_fn")
     if not isinstance(loss_fn, str) or not loss_fn:
         raise Mismatch("loss_fn", "the name of a loss", show(loss_fn))
     return ForwardBackwardInput(
-        tuple(data), loss_fn, _at("loss_fn_config", lambda: _read_config(body.get("loss_fn_config")))
+        tuple(data), loss_fn, at("loss_fn_config", lambda: _read_config(body.get("loss_fn_config")))
     )
 
 

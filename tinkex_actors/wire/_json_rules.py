@@ -6,13 +6,15 @@ These rules hold for every class; `_json_hooks` and `_json_results` add what is 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias, TypeGuard, get_args, get_origin
+from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from tinkex_actors.wire._mismatch import Mismatch, show
+
+T = TypeVar("T")
 
 # JSON of unknown shape is Any by nature; this is the door where it becomes typed.
 Hook: TypeAlias = Callable[[Any, Any], Any]
@@ -108,8 +110,20 @@ def read_each(items: Iterable[tuple[int | str, Any]], read: Callable[[Any], Any]
         try:
             values.append(read(element))
         except _FAILURES as error:
-            raise mismatch_of(error).under(f"[{place}]" if isinstance(place, int) else f".{place}") from error
+            raise mismatch_of(error).under(f"[{place}]" if isinstance(place, int) else place) from error
     return values
+
+
+def at(name: str, read: Callable[[], T]) -> T:
+    """Read one part; a complaint names it.
+
+    Raises:
+        Mismatch: The complaint.
+    """
+    try:
+        return read()
+    except _FAILURES as error:
+        raise mismatch_of(error).under(name) from error
 
 
 def as_list(value: Any) -> list[Any]:

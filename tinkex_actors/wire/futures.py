@@ -5,7 +5,7 @@ A result is protobuf where the operation has a protobuf result and the server sp
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, assert_never, cast
 
 import orjson
 
@@ -123,6 +123,8 @@ def encode_not_yet(answer: NotYet) -> bytes:
             return orjson.dumps({"status": "complete_metadata", "response_payload_size": size})
         case FutureFailure():
             return encode_json(answer)
+        case _:
+            assert_never(answer)
 
 
 def encode_result(result: object, *, accept: str = JSON) -> tuple[str, bytes]:

@@ -5,6 +5,7 @@ Losses' numeric parameters are written twice, for servers that read the old map 
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import assert_never
 
 import numpy as np
 
@@ -97,6 +98,8 @@ def _write_chunk(message: pb.Chunk, chunk: ModelInputChunk, path: str) -> None:
                 got=f"a pointer to {chunk.location!r}",
                 operation=_OPERATION,
             )
+        case _:
+            assert_never(chunk)
 
 
 def _write_span(message: pb.ProvenanceSpan, span: ProvenanceSpan) -> None:

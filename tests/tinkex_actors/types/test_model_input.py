@@ -76,6 +76,14 @@ def test_lengths_of_audio_agree_with_the_official_sdk(container: bytes) -> None:
         assert DmelChunk(container).length == expected
 
 
+def test_a_header_that_never_ends_or_has_no_side_is_refused() -> None:
+    """Cut off in the middle of a number, or a scalar, whose length means nothing."""
+    with pytest.raises(ValueError, match="expected a varint"):
+        tensor_container_shape(bytes([0, 0x80]))
+    with pytest.raises(ValueError, match="at least one side, got a scalar"):
+        _ = DmelChunk(bytes([0, 0])).length
+
+
 def test_a_bomb_in_the_header_of_audio_is_refused() -> None:
     """A rank of 2**63 must not become a loop."""
     with pytest.raises(ValueError, match="rank"):

@@ -103,6 +103,11 @@ def test_sparse_storage_gives_the_matrix_back(matrix: np.ndarray, pad: int) -> N
         assert matrix.shape[0] + 1 + 2 * tensor.data.size < matrix.size
 
 
+def test_only_matrices_are_stored_sparsely() -> None:
+    """Rows are what the storage compresses."""
+    assert not TensorData.from_numpy_sparse(np.zeros(100)).is_sparse
+
+
 @pytest.mark.parametrize(
     ("crow", "col", "shape"),
     [

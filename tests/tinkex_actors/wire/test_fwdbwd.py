@@ -14,11 +14,13 @@ from tinkex_actors.types import (
     ForwardBackwardOutput,
     ForwardBackwardRequest,
     ImageAssetPointerChunk,
+    ImageChunk,
     ModelId,
     ModelInput,
     RequestInvalid,
     ResponseInvalid,
     TensorData,
+    parse_loss_fn_config,
 )
 from tinkex_actors.wire import (
     decode_forward_backward_output,
@@ -122,6 +124,15 @@ def test_text_parameters_travel_in_the_new_map_only() -> None:
     assert decode_forward_backward_request(message.SerializeToString()) == request
 
 
+@pytest.mark.tinkex("T12")
+def test_numeric_text_and_integers_of_a_configuration_are_floats_on_the_wire() -> None:
+    """Under names that are always numbers."""
+    config = parse_loss_fn_config({"clip_low_threshold": "0.2", "clip_high_threshold": 1})
+    request = ForwardBackwardRequest(ForwardBackwardInput((), "ppo", config), ModelId("m"), 1)
+    message = sdk.ForwardBackwardRequest.FromString(encode_forward_backward_request(request))
+    assert dict(message.loss_fn_config) == {"clip_low_threshold": 0.2, "clip_high_threshold": 1.0}
+
+
 def test_the_old_map_is_read_where_the_new_one_is_empty() -> None:
     """Bodies of older clients."""
     message = pb.ForwardBackwardRequest(model_id="m", seq_id=1, loss_fn="ppo", loss_fn_config={"k": 1.0})
@@ -187,6 +198,50 @@ def test_a_result_that_lies_is_one_typed_error(body: bytes, path: str) -> None:
     """And never an allocation of what it claims."""
     with pytest.raises(ResponseInvalid, match=path):
         decode_forward_backward_output(body)
+
+
+def _request_of(**parts: object) -> bytes:
+    whole = {"model_id": "m", "seq_id": 1, "loss_fn": "ppo", **parts}
+    return pb.ForwardBackwardRequest(**whole).SerializeToString()  # type: ignore[arg-type] # the point is to be wrong
+
+
+def _datum_of(**parts: object) -> bytes:
+    return _request_of(data=[pb.Datum(**parts)])  # type: ignore[arg-type] # the point is to be wrong
+
+
+IMAGE = pb.ImageChunk(format="gif")
+COUNTED = pb.ImageChunk(format="png", expected_tokens=-1)
+SPAN = pb.ProvenanceSpan(prompt_tokens=pb.PromptProvenanceSpan(sequence_id="q", length=1))
+UNNAMED = pb.ProvenanceSpan(sampled_tokens=pb.SampledProvenanceSpan(length=1))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (_request_of(seq_id=-1), "seq_id must be >= 0"),
+        (_request_of(loss_fn=""), "loss_fn must not be empty"),
+        (_request_of(loss_fn_config_v2={"k": pb.LossConfigValue()}), "loss_fn_config_v2.k: expected a number or text"),
+        (_datum_of(model_input=[pb.Chunk()]), r"data\[0\].model_input\[0\]: expected text, an image or audio"),
+        (_datum_of(model_input=[pb.Chunk(image=IMAGE)]), r"model_input\[0\].format: expected png or jpeg, got 'gif'"),
+        (_datum_of(model_input=[pb.Chunk(image=COUNTED)]), "expected_tokens: expected a count, got -1"),
+        (_datum_of(model_input=[pb.Chunk(encoded_text=pb.EncodedTextChunk(tokens=b"123"))]), "a multiple of 4 bytes"),
+        (_datum_of(loss_fn_inputs={"w": pb.Tensor(dense=b"123", dtype=pb.DTYPE_FLOAT32)}), "data.0..loss_fn_inputs.w"),
+        (_datum_of(model_input_spans=[SPAN]), "both span lists or neither"),
+        (_datum_of(model_input_spans=[pb.ProvenanceSpan()], loss_fn_input_spans=[SPAN]), "prompt or sampled tokens"),
+        (_datum_of(model_input_spans=[SPAN], loss_fn_input_spans=[UNNAMED]), "sequence_id must not be empty"),
+    ],
+)
+def test_a_request_that_lies_is_one_typed_error(body: bytes, message: str) -> None:
+    """With its place, for the 422 that answers it."""
+    with pytest.raises(RequestInvalid, match=message):
+        decode_forward_backward_request(body)
+
+
+def test_an_image_that_says_how_long_it_is_keeps_its_word() -> None:
+    """The count is advisory, but it travels; zero is a count as well."""
+    chunks = (ImageChunk(b"x", "png", 3), ImageChunk(b"y", "jpeg", 0), ImageChunk(b"z", "png"))
+    request = ForwardBackwardRequest(ForwardBackwardInput((Datum(ModelInput(chunks)),), "ppo"), ModelId("m"), 1)
+    assert decode_forward_backward_request(encode_forward_backward_request(request)) == request
 
 
 @given(REQUESTS.map(encode_forward_backward_request), st.data())

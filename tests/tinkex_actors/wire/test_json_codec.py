@@ -15,6 +15,7 @@ from tinkex_actors.types import (
     Checkpoint,
     ClientConfigResponse,
     CreateModelResponse,
+    DimuonOptimizerConfig,
     DimuonParams,
     DmelChunk,
     EncodedTextChunk,
@@ -27,6 +28,7 @@ from tinkex_actors.types import (
     ModelId,
     ModelInput,
     OtherOptimizerConfig,
+    OtherOptimParams,
     Promise,
     RequestId,
     RequestInvalid,
@@ -35,6 +37,7 @@ from tinkex_actors.types import (
     SamplingSessionId,
     SessionId,
     SupportedModel,
+    TensorData,
     TinkerPath,
 )
 from tinkex_actors.wire import decode_answer, decode_request, encode_json
@@ -223,6 +226,19 @@ def test_what_json_cannot_hold_is_refused_by_name(metadata: dict[str, Any]) -> N
             b'{"checkpoints":[{"checkpoint_id":"a"}]}',
             r"checkpoints\[0\].checkpoint_type",
         ),
+        (types.SessionSummary, b'{"session_id":"s","created_at":"soon"}', "created_at: expected a time in ISO 8601"),
+        (types.ClientDynamicConfigResponse, b'{"refresh_interval_sec":"1"}', "refresh_interval_sec: expected a number"),
+        (types.ExternalWeightsUrlsResponse, b'{"urls":{"a":1},"expires":"2026-01-01"}', "urls.a: expected text, got 1"),
+        (
+            types.ExternalWeightsUrlsResponse,
+            b'{"urls":[],"expires":"2026-01-01"}',
+            r"urls: expected an object, got \[\]",
+        ),
+        (
+            GetInfoResponse,
+            b'{"model_id":"a","model_data":{},"optimizer_config":{}}',
+            "optimizer_config.type: expected the",
+        ),
         (types.TelemetryResponse, b'{"status":"no"}', "status: expected 'accepted', got 'no'"),
         (types.FutureFailure, b'{"error":"e","category":7}', "category: expected one of unknown, server, user, got 7"),
     ],
@@ -253,6 +269,11 @@ def test_a_wrong_answer_names_path_expected_and_got(kind: type, body: bytes, mes
         ({"sampling_params": {"stop": [1, "a"]}}, "sampling_params.stop: expected text, a list"),
         ({"sampling_params": {"temperature": -1}}, "temperature must be >= 0"),
         ({"type": "other"}, "type: expected 'sample'"),
+        (
+            {"target_prompt_logprobs": {"data": [1], "dtype": "int64", "shape": [1.5]}},
+            "shape: expected a list of integers",
+        ),
+        ({"target_prompt_logprobs": {"data": [[1], [2, 3]], "dtype": "int64"}}, "data: expected a flat list"),
         ({"target_prompt_logprobs": {"data": [1], "dtype": "int8"}}, "target_prompt_logprobs.dtype: expected int64"),
         ({"target_prompt_logprobs": {"data": [1], "dtype": "int64", "shape": [2]}}, "needs 2 elements"),
         (
@@ -292,6 +313,29 @@ def test_an_unknown_optimizer_keeps_its_fields() -> None:
     info = decode_answer(GetInfoResponse, body)
     assert info.optimizer_config == OtherOptimizerConfig("muon", {"x": 1})
     assert orjson.loads(encode_json(info))["optimizer_config"] == {"type": "muon", "x": 1}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [AdamParams(learning_rate=0.5), DimuonParams(0.1), OtherOptimParams("muon", {"x": 1})],
+)
+def test_step_parameters_of_every_family_survive(params: types.OptimParams) -> None:
+    """Each where the protocol has it; an unknown family with all its fields."""
+    request = wire.OptimStepRequest.for_params(M, 1, params)
+    assert decode_request(wire.OptimStepRequest, encode_json(request)).params == params
+
+
+def test_sparse_tensors_and_tensors_without_shape_survive() -> None:
+    """Targets of a prompt are mostly empty."""
+    for tensor in (TensorData([7], "int64", [2, 3], [0, 0, 1], [2]), TensorData([1, 2], "int64")):
+        request = attrs.evolve(SAMPLE, target_prompt_logprobs=tensor)
+        assert decode_request(wire.SampleRequest, encode_json(request)) == request
+
+
+def test_dimuon_models_survive() -> None:
+    """The family is chosen when the model is made."""
+    request = wire.CreateModelRequest(S, 0, "m", optimizer_config=DimuonOptimizerConfig())
+    assert decode_request(wire.CreateModelRequest, encode_json(request)) == request
 
 
 def test_times_survive() -> None:

@@ -1,5 +1,7 @@
 """Results and training requests in JSON: the generation of servers before protobuf."""
 
+from typing import Any
+
 import numpy as np
 import orjson
 import pytest
@@ -80,6 +82,11 @@ def test_training_data_survive_json(request: ForwardBackwardRequest) -> None:
         ),
         ({"sequences": [{"tokens": [1], "stop_reason": "stop", "logprobs": [1, 2]}]}, r"sequences\[0\].logprobs"),
         ({"sequences": [{"tokens": [1.5], "stop_reason": "stop"}]}, r"sequences\[0\].tokens"),
+        ({"sequences": [], "prompt_alt_tokens": {"tokens": 1}}, "prompt_alt_tokens.tokens: expected an object, got 1"),
+        (
+            {"sequences": [], "target_prompt_logprobs": {"data": [1], "dtype": "int64", "shape": [3]}},
+            "target_prompt_logprobs",
+        ),
         ({"sequences": None}, "sequences: expected a list"),
         ({"sequences": [], "prompt_logprobs": "x"}, "prompt_logprobs: expected a flat list"),
         ({"sequences": [], "prompt_logprobs": [1e300]}, "fit float32"),
@@ -91,6 +98,37 @@ def test_a_wrong_sample_names_the_place(change: dict[str, object], path: str) ->
     """One error for all."""
     with pytest.raises(ResponseInvalid, match=path):
         decode_answer(SampleResponse, orjson.dumps(change))
+
+
+WRONG_DATA: list[tuple[dict[str, Any], str]] = [
+    ({"loss_fn": ""}, "loss_fn: expected the name of a loss"),
+    ({"loss_fn_config": {"k": None}}, "loss_fn_config.k: expected a number or text, got None"),
+    ({"loss_fn_config": 7}, "loss_fn_config: expected an object"),
+    ({"data": [{"model_input": {"chunks": [{"tokens": ["a"]}]}}]}, r"data\[0\].model_input.chunks\[0\].tokens"),
+    ({"data": [{"model_input": {"chunks": []}, "loss_fn_inputs": {"w": {}}}]}, r"data\[0\].loss_fn_inputs.w.dtype"),
+]
+
+
+@pytest.mark.parametrize(("change", "path"), WRONG_DATA)
+def test_wrong_training_data_name_the_place(change: dict[str, Any], path: str) -> None:
+    """A batch is long; the index is what its author needs."""
+    whole: dict[str, Any] = {"data": [], "loss_fn": "ppo", **change}
+    body = orjson.dumps({"forward_backward_input": whole, "model_id": "m"})
+    with pytest.raises(RequestInvalid, match=f"forward_backward_input.{path}"):
+        decode_request(ForwardBackwardJsonRequest, body)
+
+
+def test_a_result_whose_type_is_no_text_is_refused() -> None:
+    """Leaving it out is fine."""
+    with pytest.raises(ResponseInvalid, match="loss_fn_output_type: expected text, got 7"):
+        decode_answer(ForwardBackwardOutput, b'{"loss_fn_outputs":[],"loss_fn_output_type":7}')
+
+
+def test_a_table_of_empty_rows_is_none() -> None:
+    """Nothing was likely, or nothing was asked for."""
+    assert (
+        decode_answer(SampleResponse, b'{"sequences":[],"topk_prompt_logprobs":[null,[]]}').topk_prompt_logprobs is None
+    )
 
 
 def test_an_empty_row_of_a_table_is_none_and_short_rows_are_filled() -> None:
