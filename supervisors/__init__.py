@@ -45,6 +45,7 @@ from supervisors._actor import Actor as Actor
 from supervisors._errors import ActorCrashed as ActorCrashed
 from supervisors._errors import ActorNotAlive as ActorNotAlive
 from supervisors._errors import AlreadyPresent as AlreadyPresent
+from supervisors._errors import AlreadyRegistered as AlreadyRegistered
 from supervisors._errors import AlreadyStarted as AlreadyStarted
 from supervisors._errors import CallCycle as CallCycle
 from supervisors._errors import CallError as CallError
@@ -53,11 +54,14 @@ from supervisors._errors import ChildRestarting as ChildRestarting
 from supervisors._errors import ChildRunning as ChildRunning
 from supervisors._errors import Ignore as Ignore
 from supervisors._errors import MailboxFull as MailboxFull
+from supervisors._errors import NotRegistered as NotRegistered
 from supervisors._errors import RestartLimitExceeded as RestartLimitExceeded
 from supervisors._errors import StartError as StartError
+from supervisors._errors import SubscriberTooSlow as SubscriberTooSlow
 from supervisors._errors import SupervisorError as SupervisorError
 from supervisors._errors import SupervisorsError as SupervisorsError
 from supervisors._errors import SupervisorStopped as SupervisorStopped
+from supervisors._errors import TaskStopped as TaskStopped
 from supervisors._errors import TooManyChildren as TooManyChildren
 from supervisors._events import CastFailed as CastFailed
 from supervisors._events import ChildCrashed as ChildCrashed
@@ -76,6 +80,12 @@ from supervisors._monitor import Down as Down
 from supervisors._monitor import Monitor as Monitor
 from supervisors._ref import Ref as Ref
 from supervisors._ref import Snapshot as Snapshot
+from supervisors._registry import DuplicateRegistry as DuplicateRegistry
+from supervisors._registry import Entry as Entry
+from supervisors._registry import Registered as Registered
+from supervisors._registry import Registry as Registry
+from supervisors._registry import RegistryEvent as RegistryEvent
+from supervisors._registry import Unregistered as Unregistered
 from supervisors._run import run as run
 from supervisors._spec import BRUTAL_KILL as BRUTAL_KILL
 from supervisors._spec import AutoShutdown as AutoShutdown
@@ -87,9 +97,20 @@ from supervisors._spec import Overflow as Overflow
 from supervisors._spec import Restart as Restart
 from supervisors._spec import Strategy as Strategy
 from supervisors._spec import SupervisorSpec as SupervisorSpec
+from supervisors._spec import Via as Via
+from supervisors._stream import Failed as Failed
+from supervisors._stream import Finished as Finished
+from supervisors._stream import StreamOutcome as StreamOutcome
 from supervisors._supervisor import Supervisor as Supervisor
 from supervisors._supervisor import open_supervisor as open_supervisor
+from supervisors._task import Task as Task
+from supervisors._task import gather as gather
+from supervisors._task import wait_tasks as wait_tasks
+from supervisors._tasks import TaskScope as TaskScope
+from supervisors._tasks import TaskSupervisor as TaskSupervisor
 from supervisors._timer import LifeTimer as LifeTimer
+from supervisors._topic import Subscription as Subscription
+from supervisors._topic import Topic as Topic
 from supervisors._tree import ChildCounts as ChildCounts
 from supervisors._tree import Tree as Tree
 
@@ -99,6 +120,7 @@ __all__ = [
     "ActorCrashed",
     "ActorNotAlive",
     "AlreadyPresent",
+    "AlreadyRegistered",
     "AlreadyStarted",
     "AutoShutdown",
     "Backoff",
@@ -115,9 +137,13 @@ __all__ = [
     "ChildStarted",
     "ChildStopped",
     "Down",
+    "DuplicateRegistry",
+    "Entry",
     "Event",
     "Exit",
     "ExitKind",
+    "Failed",
+    "Finished",
     "Ignore",
     "LifeTimer",
     "Mailbox",
@@ -125,26 +151,42 @@ __all__ = [
     "MessageDropped",
     "Monitor",
     "Name",
+    "NotRegistered",
     "Observer",
     "ObserverFailed",
     "Overflow",
     "Ref",
+    "Registered",
+    "Registry",
+    "RegistryEvent",
     "Restart",
     "RestartLimitExceeded",
     "RestartScheduled",
     "Snapshot",
     "StartError",
     "Strategy",
+    "StreamOutcome",
+    "SubscriberTooSlow",
+    "Subscription",
     "Supervisor",
     "SupervisorError",
     "SupervisorGaveUp",
     "SupervisorSpec",
     "SupervisorStopped",
     "SupervisorsError",
+    "Task",
+    "TaskScope",
+    "TaskStopped",
+    "TaskSupervisor",
     "TooManyChildren",
+    "Topic",
     "Tree",
+    "Unregistered",
+    "Via",
+    "gather",
     "open_supervisor",
     "run",
+    "wait_tasks",
 ]
 
 # Tracebacks and documentation show where users import a name from, not where it is written.
