@@ -75,6 +75,9 @@ class FuturesLog(Protocol):
     def promise_dropped(self, request_id: RequestId) -> None:
         """Forget it."""
 
+    def promise_recalled(self, request_id: RequestId) -> PromiseRecord | None:
+        """Return a promise of an earlier process."""
+
 
 @define
 class Futures:
@@ -96,10 +99,6 @@ class Futures:
             self.log.promise_opened(promise)
         return promise
 
-    def restore(self, promise: PromiseRecord) -> None:
-        """Take over a promise of an earlier process."""
-        self._promises[promise.request_id] = promise
-
     def settle(self, request_id: RequestId, outcome: Outcome) -> None:
         """Give the promise its outcome and wake whoever waits; a settled or forgotten promise is left alone."""
         promise = self._promises.get(request_id)
@@ -116,9 +115,16 @@ class Futures:
         Raises:
             NotFound: No such promise, or it was given to another key.
         """
-        promise = self._promises.get(request_id)
+        promise = self._promises.get(request_id) or self._recall(request_id)
         if promise is None or promise.owner != owner:
             raise NotFound(f"request {request_id} is unknown here")
+        return promise
+
+    def _recall(self, request_id: RequestId) -> PromiseRecord | None:
+        """Take over a promise of an earlier process."""
+        promise = self.log.promise_recalled(request_id) if self.log is not None else None
+        if promise is not None:
+            self._promises[request_id] = promise
         return promise
 
     def release(self, session_id: SessionId, why: FutureFailure) -> None:

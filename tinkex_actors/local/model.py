@@ -63,8 +63,8 @@ class Model(Actor):
         if known is not None:
             self._check_same(number, operation)
             return known
-        if run.fault is not None:
-            raise Gone(run.fault)
+        if run.record.ended is not None:
+            raise Gone(run.record.ended)
         if sequencer.held >= self._shop.limits.max_held_requests:
             raise TooMany(f"{sequencer.held} requests of {run.model_id} wait already; fetch some results first")
         return self._accept(number, operation)
@@ -117,8 +117,8 @@ class Model(Actor):
     async def _do(self, numbered: Numbered) -> None:
         """Carry out one operation, note it and settle its promise; once it has begun to compute, nothing comes between."""
         run = self._run
-        if run.fault is not None:
-            self._fail(numbered.request_id, run.fault, RequestErrorCategory.SERVER)
+        if run.record.ended is not None:
+            self._fail(numbered.request_id, run.record.ended, RequestErrorCategory.SERVER)
             return
         work = partial(_carry_out, run, numbered, now=self._shop.now(), notes_weights=self._shop.notes_weights)
         try:
@@ -137,7 +137,8 @@ class Model(Actor):
         run = self._run
         run.current = None
         if isinstance(numbered.operation, CHANGES_WEIGHTS):
-            run.fault = (
+            run.record.is_corrupted = True
+            run.record.ended = (
                 f"the server crashed in {numbered.operation.kind} (seq_id {numbered.number}) of {run.model_id} and its "
                 "weights are in doubt; create a model from the last checkpoint"
             )
@@ -156,11 +157,11 @@ class Model(Actor):
 
 def accept(run: Run, number: int, operation: Operation, shop: Workshop) -> RequestId:
     """Promise *operation* as request *number* of *run*; a model's actor finds it there when it starts."""
-    promise = shop.futures.open(operation.request_type, owner=run.owner, session_id=run.session_id)
+    promise = shop.futures.open(operation.request_type, owner=run.record.owner, session_id=run.record.session_id)
     run.sequencer.add(number, promise.request_id)
     run.request_types[number] = operation.request_type
     run.waiting[promise.request_id] = Numbered(number, promise.request_id, operation)
-    run.last_request_at = shop.now()
+    run.record.last_request_at = shop.now()
     return promise.request_id
 
 

@@ -4,25 +4,24 @@
 model and the checkpoint store and nothing else; promises, order and the audit log are its caller's.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 import numpy as np
 from attrs import define, field, frozen
 
-from tinkex_actors.local.checkpoints import CheckpointStore, Recipe, StoredCheckpoint, Tensors
+from tinkex_actors.local.checkpoints import CheckpointStore, StoredCheckpoint, Tensors
 from tinkex_actors.local.engine import Adapter, BaseModel, TrainableModel
-from tinkex_actors.local.keys import Owner
 from tinkex_actors.local.operations import Create, CreateFrom, Expose, Load, Operation, Pass, Save, Step
 from tinkex_actors.local.paths import CheckpointPath, Kind
+from tinkex_actors.local.records import RunRecord
 from tinkex_actors.local.refusals import BadRequest
 from tinkex_actors.local.sequencer import Sequencer
 from tinkex_actors.local.translation import data_to_examples, params_to_settings, recipe_to_spec, result_to_output
-from tinkex_actors.types.ids import ModelId, RequestId, SessionId, TinkerPath
+from tinkex_actors.types.ids import ModelId, RequestId, TinkerPath
 from tinkex_actors.types.sampling import SamplingClientKind
 from tinkex_actors.types.service import CreateModelResponse
-from tinkex_actors.types.training import ForwardBackwardOutput, OptimizerConfig, OptimStepResponse
+from tinkex_actors.types.training import ForwardBackwardOutput, OptimStepResponse
 from tinkex_actors.types.weights import LoadWeightsResponse, SaveWeightsForSamplerResponse, SaveWeightsResponse
 
 
@@ -58,18 +57,11 @@ Result: TypeAlias = (
 
 @define(eq=False)
 class Run:
-    """A model in training and everything known about it."""
+    """A model in training: its record, its weights, and what was asked of it."""
 
-    model_id: ModelId
-    session_id: SessionId
-    owner: Owner
+    record: RunRecord
     base: BaseModel
-    recipe: Recipe
-    optimizer: OptimizerConfig
     store: CheckpointStore
-    created_at: datetime
-    last_request_at: datetime
-    user_metadata: Mapping[str, Any] | None = None
     sequencer: Sequencer = field(factory=Sequencer)
     request_types: dict[int, str] = field(factory=dict[int, str])
     """What was asked under each number."""
@@ -78,8 +70,11 @@ class Run:
     current: Numbered | None = None
     """Begun and not ended: in doubt if its actor crashes."""
     model: TrainableModel | None = None
-    fault: str | None = None
-    """Why this model cannot work any more."""
+
+    @property
+    def model_id(self) -> ModelId:
+        """Its name, which is also the run's."""
+        return self.record.model_id
 
     def perform(self, operation: Operation, *, now: datetime) -> Result:
         """Do *operation* and return what it came to.
@@ -112,7 +107,7 @@ class Run:
         return None if self.model is None else self.model.weights_digest()
 
     def _build(self, seed: int) -> TrainableModel:
-        return TrainableModel(self.base, Adapter.create(self.base, recipe_to_spec(self.recipe, seed)))
+        return TrainableModel(self.base, Adapter.create(self.base, recipe_to_spec(self.record.recipe, seed)))
 
     def _model(self) -> TrainableModel:
         if self.model is None:
@@ -134,7 +129,7 @@ class Run:
         return LoadWeightsResponse(TinkerPath(str(operation.checkpoint.path)), self.model_id)
 
     def _step(self, operation: Step) -> OptimStepResponse:
-        metrics = self._model().optim_step(params_to_settings(operation.params, self.optimizer))
+        metrics = self._model().optim_step(params_to_settings(operation.params, self.record.optimizer))
         # The official client's JSON parser knows no NaN.
         return OptimStepResponse({name: value for name, value in metrics.items() if np.isfinite(value)})
 
@@ -152,11 +147,11 @@ class Run:
         ttl = operation.ttl_seconds
         checkpoint = StoredCheckpoint(
             path,
-            self.owner,
+            self.record.owner,
             file="",
             size_bytes=0,
             created_at=now,
-            recipe=self.recipe,
+            recipe=self.record.recipe,
             expires_at=None if ttl is None else now + timedelta(seconds=ttl),
             user_metadata=operation.user_metadata,
         )

@@ -12,7 +12,7 @@ from supervisors import Actor
 from tinkex_actors.local.checkpoints import CheckpointStore, StoredCheckpoint
 from tinkex_actors.local.engine import Adapter, BaseModel, EngineInputError
 from tinkex_actors.local.futures import Finished, PromiseRecord
-from tinkex_actors.local.keys import Owner
+from tinkex_actors.local.records import SamplerRecord
 from tinkex_actors.local.refusals import BadRequest, Refusal, TooMany
 from tinkex_actors.local.results import pack
 from tinkex_actors.local.run import load_adapter
@@ -20,7 +20,7 @@ from tinkex_actors.local.sample_translation import draw_samples
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure, Promise
-from tinkex_actors.types.ids import RequestId, SamplingSessionId, SequenceId, SessionId
+from tinkex_actors.types.ids import RequestId, SequenceId
 from tinkex_actors.wire.requests import SampleRequest
 
 
@@ -47,18 +47,12 @@ class Weights:
 
 @define(eq=False)
 class SamplingSession:
-    """One sampling session and the promises it has given."""
+    """One sampling session: its record, its weights, and the promises it has given."""
 
-    sampling_session_id: SamplingSessionId
-    session_id: SessionId
-    owner: Owner
-    number: int
-    """Its ``sampling_session_seq_id`` within the session."""
-    base_model: str
+    record: SamplerRecord
     weights: Weights
     seed: int
     """What draws without a seed of their own begin from, together with their number."""
-    model_path: str | None = None
     given: dict[int, Promise] = field(factory=dict[int, Promise])
     """The promise given under each ``seq_id``."""
     in_hand: dict[RequestId, "Draw"] = field(factory=dict[RequestId, "Draw"])
@@ -116,12 +110,12 @@ class SamplingDesk(Actor):
                 self._fail(request_id, str(error), RequestErrorCategory.USER)
                 return
             session.in_hand.pop(request_id, None)
-            self._shop.audit.append(session.sampling_session_id, draw.number, "sample")
+            self._shop.audit.append(session.record.sampling_session_id, draw.number, "sample")
             self._shop.futures.settle(request_id, finished)
 
     def _accept(self, number: int, request: SampleRequest) -> Promise:
         session = self._session
-        record = self._shop.futures.open("Sample", owner=session.owner, session_id=session.session_id)
+        record = self._shop.futures.open("Sample", owner=session.record.owner, session_id=session.record.session_id)
         names = tuple(SequenceId(f"{record.request_id}:{index}") for index in range(request.num_samples))
         promise = Promise(record.request_id, sample_sequence_ids=names)
         session.given[number] = promise
@@ -137,5 +131,5 @@ class SamplingDesk(Actor):
 def _compute(session: SamplingSession, draw: Draw, store: CheckpointStore) -> Finished:
     """Read the weights if need be, sample and encode, in the worker thread."""
     adapter = session.weights.at_hand(store)
-    seed = f"{session.seed}/{session.number}/{draw.number}"
+    seed = f"{session.seed}/{session.record.number}/{draw.number}"
     return pack(draw_samples(session.weights.base, adapter, draw.request, default_seed=seed))

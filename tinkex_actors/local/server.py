@@ -27,15 +27,15 @@ from starlette.applications import Starlette
 
 from supervisors import Supervisor, SupervisorSpec, Tree, open_supervisor
 from tinkex_actors.local.audit import AuditLog
+from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.caretaker import Caretaker
 from tinkex_actors.local.checkpoints import CheckpointStore
-from tinkex_actors.local.engine import load_base_model
 from tinkex_actors.local.futures import Futures
 from tinkex_actors.local.http.app import make_app
 from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.options import ServerOptions
-from tinkex_actors.local.service import BaseEntry, Service
-from tinkex_actors.local.sessions import Sessions
+from tinkex_actors.local.registry import Registry
+from tinkex_actors.local.service import Service
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.ids import ModelId
 
@@ -65,7 +65,7 @@ class LocalServer:
 
     def weights_digest(self, model_id: ModelId) -> str | None:
         """Name a model's weights by their bits: equal when every bit is. None for a model that is gone."""
-        run = self.service.runs.get(model_id)
+        run = self.service.runs.living.get(model_id)
         return None if run is None else run.digest()
 
 
@@ -104,19 +104,18 @@ async def open_service(
     """
     async with AsyncExitStack() as stack:
         folder = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tinkex-")))
-        bases = await trio.to_thread.run_sync(_load_bases, options)
-        shop = await trio.to_thread.run_sync(_open_workshop, options, folder, now or _utc_now)
+        bases = await trio.to_thread.run_sync(Bases.load, options.models)
+        registry = await trio.to_thread.run_sync(_open_registry, options, folder)
+        stack.callback(registry.close)
+        shop = await trio.to_thread.run_sync(_open_workshop, options, folder, registry, now or _utc_now)
         stack.callback(shop.audit.close)
         root = await stack.enter_async_context(open_supervisor("local"))
-        models = await root.start_supervisor(_dynamic("models"))
-        samplers = await root.start_supervisor(_dynamic("samplers"))
-        sessions = Sessions(options.limits.session_timeout)
-        service = Service(
+        service = Service.open(
             shop,
-            sessions,
+            registry,
             bases,
-            models,
-            samplers,
+            await root.start_supervisor(_dynamic("models")),
+            await root.start_supervisor(_dynamic("samplers")),
             seed=options.seed,
             flags=options.flags,
             dynamic_flags=options.dynamic_flags,
@@ -133,20 +132,17 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _load_bases(options: ServerOptions) -> dict[str, BaseEntry]:
-    bases: dict[str, BaseEntry] = {}
-    for name, path in options.models.items():
-        model = load_base_model(path)
-        has_tokenizer = (path / "tokenizer_config.json").exists()
-        bases[name] = BaseEntry(model, str(path.resolve()) if has_tokenizer else None)
-    return bases
+def _open_registry(options: ServerOptions, folder: Path) -> Registry:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Registry.open(None if options.data is None else folder / "registry.sqlite3")
 
 
-def _open_workshop(options: ServerOptions, folder: Path, now: Callable[[], datetime]) -> Workshop:
+def _open_workshop(options: ServerOptions, folder: Path, registry: Registry, now: Callable[[], datetime]) -> Workshop:
+    is_kept = options.data is not None
     return Workshop(
-        futures=Futures(options.limits.kept_results_bytes),
+        futures=Futures(options.limits.kept_results_bytes, log=registry if is_kept else None),
         store=CheckpointStore.open(folder),
-        audit=AuditLog.open(None if options.data is None else folder / "audit.jsonl"),
+        audit=AuditLog.open(folder / "audit.jsonl" if is_kept else None),
         limits=options.limits,
         now=now,
         notes_weights=options.notes_weights,

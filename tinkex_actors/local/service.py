@@ -1,36 +1,34 @@
-"""The service behind the routes: sessions, models and sampling sessions, and how they come and go.
+"""The service behind the routes: sessions, and what belongs to them.
 
-A request is checked and promised without waiting, so that the same request twice at the same time still finds one
-promise; only then the actor that works on it is started. A session's end takes its models and sampling sessions along:
-actors stop, weights are freed, promises that nobody will keep fail.
+A session's end takes its models and sampling sessions along: actors stop, weights are freed, promises that nobody will
+keep fail. What an earlier process left is restored as far as it was written down: sessions that lived go on, models have
+lost their weights and say so, promises that were open are lost.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 from uuid import uuid4
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from supervisors import Ref, Restart, Supervisor
-from tinkex_actors.local.checkpoints import Recipe, StoredCheckpoint
-from tinkex_actors.local.engine import BaseModel
+from supervisors import Supervisor
+from tinkex_actors.local.bases import Bases
+from tinkex_actors.local.checkpoints import StoredCheckpoint
 from tinkex_actors.local.keys import Owner
-from tinkex_actors.local.model import Model, accept
-from tinkex_actors.local.operations import Create, CreateFrom, Operation
-from tinkex_actors.local.paths import CheckpointPath, Kind
-from tinkex_actors.local.refusals import BadRequest, Gone, NotFound, TooMany
+from tinkex_actors.local.lodgings import Lodgings
+from tinkex_actors.local.paths import CheckpointPath
+from tinkex_actors.local.records import RunRecord, SamplerRecord
+from tinkex_actors.local.refusals import BadRequest, Gone, NotFound
+from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.run import Exposed, Run
-from tinkex_actors.local.sampling import SamplingDesk, SamplingSession, Weights
+from tinkex_actors.local.runs import Runs
+from tinkex_actors.local.samplers import Samplers
 from tinkex_actors.local.sessions import Session, Sessions
-from tinkex_actors.local.translation import config_to_recipe
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure, Promise
 from tinkex_actors.types.ids import ModelId, RequestId, SamplingSessionId, SessionId
-from tinkex_actors.types.sampling import SamplingClientKind
 from tinkex_actors.types.service import ClientConfigResponse, ClientDynamicConfigResponse
-from tinkex_actors.types.training import AdamOptimizerConfig, LoraConfig, OptimizerConfig
 from tinkex_actors.wire.requests import (
     CreateModelRequest,
     CreateSamplingSessionRequest,
@@ -40,45 +38,62 @@ from tinkex_actors.wire.requests import (
 )
 
 
-@frozen(eq=False)
-class BaseEntry:
-    """A base model that clients may ask for."""
-
-    model: BaseModel
-    tokenizer_id: str | None = None
-    """Where a client on the same machine finds the tokenizer."""
-
-
-@define(eq=False)
-class Lodging:
-    """Where a run or a sampling session works: its actor, once that has started."""
-
-    started: trio.Event = field(factory=trio.Event)
-    ref: Any = None
-    """A `Ref`, of the kind its table says."""
-
-
 @define(eq=False)
 class Service:
     """Everything a request can reach."""
 
     shop: Workshop
+    registry: Registry
+    bases: Bases
     sessions: Sessions
-    bases: Mapping[str, BaseEntry]
-    models: Supervisor
-    samplers: Supervisor
-    seed: int = 0
-    """What every random draw begins from that a client gives no seed for."""
-    flags: ClientConfigResponse = field(factory=ClientConfigResponse)
+    runs: Runs
+    samplers: Samplers
+    flags: ClientConfigResponse
     """The switches that clients get once, at their start."""
-    dynamic_flags: ClientDynamicConfigResponse = field(factory=ClientDynamicConfigResponse)
+    dynamic_flags: ClientDynamicConfigResponse
     """The switches that clients ask for again and again."""
-    clock: Callable[[], float] = trio.current_time
+    clock: Callable[[], float] = field(default=trio.current_time)
     """Seconds, for heartbeats."""
-    runs: dict[ModelId, Run] = field(factory=dict[ModelId, Run])
-    sampling: dict[SamplingSessionId, SamplingSession] = field(factory=dict[SamplingSessionId, SamplingSession])
-    _lodgings: dict[str, Lodging] = field(factory=dict[str, Lodging])
-    _inflight: dict[ModelId, Weights] = field(factory=dict[ModelId, Weights])
+
+    @classmethod
+    def open(
+        cls,
+        shop: Workshop,
+        registry: Registry,
+        bases: Bases,
+        models: Supervisor,
+        samplers: Supervisor,
+        *,
+        seed: int = 0,
+        flags: ClientConfigResponse | None = None,
+        dynamic_flags: ClientDynamicConfigResponse | None = None,
+    ) -> "Service":
+        """Put a service together and restore what *registry* knows.
+
+        Args:
+            shop: What the actors work with.
+            registry: What is written down.
+            bases: The base models.
+            models: Where the actors of models live; dynamic.
+            samplers: Where the actors of sampling sessions live; dynamic.
+            seed: What every random draw begins from that a client gives no seed for.
+            flags: What ``client/config`` answers.
+            dynamic_flags: What ``client/dynamic_config`` answers.
+        """
+        sampling = Samplers(shop, registry, bases, Lodgings(samplers), seed)
+        service = cls(
+            shop,
+            registry,
+            bases,
+            Sessions(shop.limits.session_timeout),
+            Runs(shop, registry, bases, Lodgings(models), _not_open_yet, seed),
+            sampling,
+            flags or ClientConfigResponse(),
+            dynamic_flags or ClientDynamicConfigResponse(),
+        )
+        service.runs.open_sampler = service.expose
+        service.restore()
+        return service
 
     # ------------------------------------------------------------------ sessions
 
@@ -96,24 +111,24 @@ class Service:
             user_metadata=request.user_metadata,
             project_id=request.project_id,
             display_name=request.display_name,
+            idempotency_key=idempotency_key,
         )
-        self.sessions.add(session, idempotency_key=idempotency_key)
+        self.sessions.add(session)
+        self.registry.put_session(session)
         return session
 
     async def end_session(self, session: Session, reason: str, detail: str | None = None) -> None:
         """End a session and everything in it. The first end stands; a second does nothing."""
         if not self.sessions.end(session, reason, detail=detail):
             return
+        self.registry.put_session(session)
+        why = f"session {session.session_id} has ended ({reason}); create a new one"
         for model_id in session.model_ids:
-            await self._stop(self.models, model_id)
-            self._inflight.pop(model_id, None)
-            self.runs[model_id].model = None
-            self.runs[model_id].fault = f"session {session.session_id} has ended ({reason}); create a new one"
+            await self.runs.end(model_id, why)
+            self.samplers.forget_inflight(model_id)
         for sampling_session_id in session.samplers.values():
-            await self._stop(self.samplers, sampling_session_id)
-            self.sampling.pop(sampling_session_id, None)
-        ended = FutureFailure(f"session {session.session_id} has ended ({reason})", RequestErrorCategory.USER)
-        self.shop.futures.release(session.session_id, ended)
+            await self.samplers.end(sampling_session_id)
+        self.shop.futures.release(session.session_id, FutureFailure(why, RequestErrorCategory.USER))
 
     async def end_silent_sessions(self) -> None:
         """End every session that has not been heard of for too long."""
@@ -128,16 +143,7 @@ class Service:
         Raises:
             Refusal: The session, the base model or the configuration will not do.
         """
-        session = self.sessions.find_alive(request.session_id, owner)
-        known = session.models.get(request.model_seq_id)
-        if known is not None:
-            return known
-        lora = request.lora_config or LoraConfig()
-        self._check_rank(lora.rank)
-        recipe = config_to_recipe(request.base_model, lora, request.optimizer_config)
-        seed = self.seed + request.model_seq_id if lora.seed is None else lora.seed
-        run = self._new_run(session, request.model_seq_id, recipe, request.optimizer_config, request.user_metadata)
-        return await self._open_run(session, request.model_seq_id, run, Create(seed))
+        return await self.runs.create(self.sessions.find_alive(request.session_id, owner), request)
 
     async def create_from_checkpoint(self, owner: Owner, request: LoadWeightsRequest) -> tuple[ModelId, RequestId]:
         """Make a model of the shape and weights of a checkpoint.
@@ -147,59 +153,31 @@ class Service:
         """
         if request.session_id is None or request.model_seq_id is None:
             raise BadRequest("load_weights needs model_id and seq_id, or session_id and model_seq_id; got neither pair")
-        session, number = self.sessions.find_alive(request.session_id, owner), request.model_seq_id
-        if number in session.models:
-            return session.models[number]
+        session = self.sessions.find_alive(request.session_id, owner)
+        if request.model_seq_id in session.models:
+            return session.models[request.model_seq_id]
         checkpoint = await self.find_checkpoint(owner, request.path)
-        if number in session.models:
-            return session.models[number]
-        if checkpoint.path.kind is not Kind.TRAINING:
-            raise BadRequest(f"only tinker://RUN/weights/NAME can be trained on, got {checkpoint.path}")
-        recipe = checkpoint.recipe
-        if request.base_model not in (None, recipe.base_model):
-            raise BadRequest(f"{checkpoint.path} belongs to {recipe.base_model}, got base_model {request.base_model}")
-        optimizer = request.optimizer_config or AdamOptimizerConfig()
-        run = self._new_run(session, number, recipe, optimizer, request.user_metadata)
-        return await self._open_run(session, number, run, CreateFrom(checkpoint, request.optimizer))
+        return await self.runs.create_from(session, request, request.model_seq_id, checkpoint)
 
-    async def submit(self, owner: Owner, model_id: ModelId, seq_id: int | None, operation: Operation) -> RequestId:
-        """Hand *operation* to its model as number *seq_id*.
+    def write_down_runs(self) -> None:
+        """Note when each model was last asked for something."""
+        for run in self.runs.living.values():
+            self.registry.put_run(run.record)
 
-        Raises:
-            Refusal: There is no such model, it has ended, or the number will not do.
-        """
-        if not seq_id or seq_id < 1:
-            raise BadRequest(f"seq_id must be an integer >= 1 that numbers the requests of a model, got {seq_id}")
-        run = self.find_run(owner, model_id)
-        self.sessions.find_alive(run.session_id, owner)
-        ref: Ref[Model] = await self._lodged(model_id)
-        return await ref.call(Model.submit, seq_id, operation)
-
-    def find_run(self, owner: Owner, model_id: ModelId) -> Run:
-        """Return a run, whether it still trains or not.
-
-        Raises:
-            NotFound: No such run, or it belongs to another key.
-        """
-        run = self.runs.get(model_id)
-        if run is None or run.owner != owner:
-            raise NotFound(f"model {model_id} is unknown here; create one first")
-        return run
-
-    async def find_checkpoint(self, owner: Owner, path: str | CheckpointPath) -> StoredCheckpoint:
+    async def find_checkpoint(self, owner: Owner, path: str) -> StoredCheckpoint:
         """Return a checkpoint that *owner* may load.
 
         Raises:
             BadRequest: The path has another form.
             NotFound: There is none, or it is private to another key.
         """
-        parsed = CheckpointPath.parse(path) if isinstance(path, str) else path
+        parsed = CheckpointPath.parse(path)
         found = await self.shop.compute(lambda: self.shop.store.find(parsed, now=self.shop.now()), self.shop.disk)
         if found is None or not found.is_visible_to(owner):
             raise NotFound(f"checkpoint {parsed} is unknown here; list the checkpoints to see what there is")
         return found
 
-    # ------------------------------------------------------------------ sampling sessions
+    # ------------------------------------------------------------------ sampling
 
     async def create_sampling_session(self, owner: Owner, request: CreateSamplingSessionRequest) -> SamplingSessionId:
         """Make a base model or a checkpoint samplable.
@@ -207,144 +185,69 @@ class Service:
         Raises:
             Refusal: The session, the model or the checkpoint will not do.
         """
-        session, number = self.sessions.find_alive(request.session_id, owner), request.sampling_session_seq_id
-        if number in session.samplers:
-            return session.samplers[number]
-        if request.model_path is None:
-            if request.base_model is None:
-                raise BadRequest("create_sampling_session needs base_model or model_path, got neither")
-            weights = Weights(self.find_base(request.base_model).model)
-            return await self._open_sampling(session, number, request.base_model, weights)
-        checkpoint = await self.find_checkpoint(owner, request.model_path)
-        if number in session.samplers:
-            return session.samplers[number]
-        base_model = checkpoint.recipe.base_model
-        if request.base_model not in (None, base_model):
-            raise BadRequest(f"{checkpoint.path} belongs to {base_model}, got base_model {request.base_model}")
-        weights = Weights(self.find_base(base_model).model, checkpoint=checkpoint)
-        return await self._open_sampling(session, number, base_model, weights, model_path=str(checkpoint.path))
+        session = self.sessions.find_alive(request.session_id, owner)
+        path = request.model_path
+        checkpoint = None if path is None else await self.find_checkpoint(owner, path)
+        return await self.samplers.create(session, request, checkpoint)
 
     async def expose(self, run: Run, exposed: Exposed) -> SamplingSessionId:
-        """Make weights without a name samplable, under the sampling session number the client chose."""
-        number = exposed.number
-        session = self.sessions.find_alive(run.session_id, run.owner)
-        if number in session.samplers:
-            raise BadRequest(f"sampling_session_seq_id {number} is taken; number each sampling session once")
-        weights = Weights(run.base, exposed.adapter)
-        if exposed.client_kind is SamplingClientKind.INFLIGHT:
-            weights = self._inflight.setdefault(run.model_id, weights)
-            weights.adapter = exposed.adapter
-        return await self._open_sampling(session, number, run.recipe.base_model, weights)
+        """Make weights without a name samplable.
+
+        Raises:
+            Refusal: The session has ended, or the number is taken.
+        """
+        session = self.sessions.find_alive(run.record.session_id, run.record.owner)
+        return await self.samplers.expose(session, run, exposed)
 
     async def sample(self, owner: Owner, request: SampleRequest) -> Promise:
         """Hand a sample request to its sampling session.
 
         Raises:
-            Refusal: There is no such sampling session, or it takes no more.
+            Refusal: There is no such sampling session, it has ended, or it takes no more.
         """
         if request.sampling_session_id is None:
             raise BadRequest("asample needs a sampling_session_id; create a sampling session first")
-        session = self.find_sampling(owner, request.sampling_session_id)
-        ref: Ref[SamplingDesk] = await self._lodged(session.sampling_session_id)
-        return await ref.call(SamplingDesk.submit, request)
+        record = self.samplers.find(owner, request.sampling_session_id)
+        self.sessions.find_alive(record.session_id, owner)
+        if record.sampling_session_id not in self.samplers.living:
+            await self._reopen_sampler(record)
+        return await self.samplers.sample(record, request)
 
-    def find_sampling(self, owner: Owner, sampling_session_id: SamplingSessionId) -> SamplingSession:
-        """Return a sampling session.
+    async def _reopen_sampler(self, record: SamplerRecord) -> None:
+        if record.is_nameless:
+            raise Gone(f"{record.sampling_session_id} had no name and was lost in a restart; save the weights again")
+        path = record.model_path
+        checkpoint = None if path is None else await self.find_checkpoint(record.owner, path)
+        if record.sampling_session_id not in self.samplers.living:
+            await self.samplers.reopen(record, checkpoint)
 
-        Raises:
-            NotFound: No such session, or it belongs to another key.
-        """
-        session = self.sampling.get(sampling_session_id)
-        if session is None or session.owner != owner:
-            raise NotFound(f"sampling session {sampling_session_id} is unknown here; create one first")
-        return session
+    # ------------------------------------------------------------------ what an earlier process left
 
-    def find_base(self, name: str) -> BaseEntry:
-        """Return a base model.
+    def restore(self) -> None:
+        """Take over what is written down. Sessions that lived have their whole timeout to be heard of again."""
+        for session in self.registry.sessions(now=self.clock()):
+            self.sessions.add(session)
+            if session.ended is not None:
+                self.registry.drop_promises_of(session.session_id)
+        for run in self.registry.runs():
+            self._restore_run(run)
+        for sampler in self.registry.samplers():
+            self.samplers.records[sampler.sampling_session_id] = sampler
+            session = self.sessions.find(sampler.session_id, sampler.owner)
+            session.samplers[sampler.number] = sampler.sampling_session_id
 
-        Raises:
-            BadRequest: It is not on offer.
-        """
-        entry = self.bases.get(name)
-        if entry is None:
-            raise BadRequest(f"base_model must be one of {', '.join(self.bases)}, got {name!r}")
-        return entry
+    def _restore_run(self, run: RunRecord) -> None:
+        session = self.sessions.find(run.session_id, run.owner)
+        session.models[run.number] = run.model_id, run.creation
+        self.runs.records[run.model_id] = run
+        if run.ended is None:
+            run.is_corrupted = True
+            run.ended = (
+                f"the server was restarted and the weights of {run.model_id} were lost; create a model from its last "
+                "checkpoint"
+            )
+            self.registry.put_run(run)
 
-    # ------------------------------------------------------------------ inside
 
-    def _check_rank(self, rank: int) -> None:
-        if rank > self.shop.limits.max_rank:
-            raise BadRequest(f"rank must be within 1 and {self.shop.limits.max_rank}, got {rank}")
-
-    def _new_run(
-        self,
-        session: Session,
-        number: int,
-        recipe: Recipe,
-        optimizer: OptimizerConfig,
-        user_metadata: Mapping[str, Any] | None,
-    ) -> Run:
-        if self.models.count_children().specs >= self.shop.limits.max_models:
-            raise TooMany(f"{self.shop.limits.max_models} models are in training already; finish a session first")
-        now = self.shop.now()
-        return Run(
-            ModelId(f"{session.session_id}:train:{number}"),
-            session.session_id,
-            session.owner,
-            self.find_base(recipe.base_model).model,
-            recipe,
-            optimizer,
-            self.shop.store,
-            created_at=now,
-            last_request_at=now,
-            user_metadata=user_metadata,
-        )
-
-    async def _open_run(self, session: Session, number: int, run: Run, first: Operation) -> tuple[ModelId, RequestId]:
-        # All of this up to the first await happens at once, so a repeated request finds the promise of the first.
-        request_id = accept(run, 0, first, self.shop)
-        session.models[number] = run.model_id, request_id
-        self.runs[run.model_id] = run
-        lodging = self._lodgings[run.model_id] = Lodging()
-        lodging.ref = await self.models.start_child(
-            lambda: Model(run, self.shop, self.expose), name=run.model_id, restart=Restart.TRANSIENT
-        )
-        lodging.started.set()
-        return run.model_id, request_id
-
-    async def _open_sampling(
-        self, session: Session, number: int, base_model: str, weights: Weights, *, model_path: str | None = None
-    ) -> SamplingSessionId:
-        sampling_session_id = SamplingSessionId(f"{session.session_id}:sample:{number}")
-        sampling = SamplingSession(
-            sampling_session_id,
-            session.session_id,
-            session.owner,
-            number,
-            base_model,
-            weights,
-            seed=self.seed,
-            model_path=model_path,
-        )
-        session.samplers[number] = sampling_session_id
-        self.sampling[sampling_session_id] = sampling
-        lodging = self._lodgings[sampling_session_id] = Lodging()
-        lodging.ref = await self.samplers.start_child(
-            lambda: SamplingDesk(sampling, self.shop), name=sampling_session_id, restart=Restart.TRANSIENT
-        )
-        lodging.started.set()
-        return sampling_session_id
-
-    async def _lodged(self, name: str) -> Any:
-        """Return the actor of a run or sampling session, waiting for its start."""
-        lodging = self._lodgings.get(name)
-        if lodging is None:
-            raise Gone(f"{name} has ended; create a new session")
-        await lodging.started.wait()
-        return lodging.ref
-
-    async def _stop(self, supervisor: Supervisor, name: str) -> None:
-        """Stop the actor of a run or sampling session and forget where it worked."""
-        lodging = self._lodgings.pop(name, None)
-        if lodging is not None and lodging.ref is not None:
-            await supervisor.terminate_child(lodging.ref)
+async def _not_open_yet(_: Run, __: Exposed) -> SamplingSessionId:
+    raise NotFound("the service is not open yet")

@@ -27,6 +27,8 @@ class Session:
     user_metadata: Mapping[str, Any] = field(factory=dict[str, Any])
     project_id: str | None = None
     display_name: str | None = None
+    idempotency_key: str | None = None
+    """What tells a repeated creation from a new one."""
     ended: str | None = None
     """Why the session is over: a finish reason, or ``"expired"``; None while it lives."""
     detail: str | None = None
@@ -50,11 +52,11 @@ class Sessions:
     _sessions: dict[SessionId, Session] = field(factory=dict[SessionId, Session])
     _by_key: dict[tuple[Owner, str], SessionId] = field(factory=dict[tuple[Owner, str], SessionId])
 
-    def add(self, session: Session, *, idempotency_key: str | None = None) -> None:
-        """Take *session* in; a second request with the same key is answered by `find_again`."""
+    def add(self, session: Session) -> None:
+        """Take *session* in; a second request with the same idempotency key is answered by `find_again`."""
         self._sessions[session.session_id] = session
-        if idempotency_key:
-            self._by_key[session.owner, idempotency_key] = session.session_id
+        if session.idempotency_key:
+            self._by_key[session.owner, session.idempotency_key] = session.session_id
 
     def find_again(self, owner: Owner, idempotency_key: str | None) -> Session | None:
         """The session that a repeated request had created."""

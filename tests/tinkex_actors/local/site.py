@@ -13,12 +13,13 @@ from starlette.applications import Starlette
 from supervisors import SupervisorSpec, open_supervisor
 from tests.tinkex_actors.local.engine.tiny_models import random_base
 from tests.tinkex_actors.local.worlds import batch, make_workshop
+from tinkex_actors.local.bases import BaseEntry, Bases
 from tinkex_actors.local.caretaker import Caretaker
 from tinkex_actors.local.http.app import make_app
 from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.limits import Limits
-from tinkex_actors.local.service import BaseEntry, Service
-from tinkex_actors.local.sessions import Sessions
+from tinkex_actors.local.registry import Registry
+from tinkex_actors.local.service import Service
 from tinkex_actors.types.ids import ModelId
 from tinkex_actors.types.training import ForwardBackwardInput, ForwardBackwardRequest
 from tinkex_actors.wire.futures import PROTOBUF
@@ -131,16 +132,20 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(folder: Path, *, limits: Limits | None = None, keys: tuple[str, ...] = ()) -> AsyncGenerator[Site]:
-    """Open a server over a random model, computing on the event loop."""
-    shop = make_workshop(folder, limits)
+async def open_site(
+    folder: Path, *, limits: Limits | None = None, keys: tuple[str, ...] = (), is_kept: bool = False
+) -> AsyncGenerator[Site]:
+    """Open a server over a random model, computing on the event loop; with *is_kept*, one that remembers."""
+    registry = Registry.open(folder / "registry.sqlite3" if is_kept else None)
+    shop = make_workshop(folder, limits, registry if is_kept else None)
     async with open_supervisor("test") as root:
-        service = Service(
+        service = Service.open(
             shop,
-            Sessions(shop.limits.session_timeout),
-            {"random": BaseEntry(random_base(dtype=np.float32))},
+            registry,
+            Bases({"random": BaseEntry(random_base(dtype=np.float32))}),
             await root.start_supervisor(SupervisorSpec("models", dynamic=True)),
             await root.start_supervisor(SupervisorSpec("samplers", dynamic=True)),
         )
         await root.start_child(lambda: Caretaker(service), name="caretaker")
         yield Site(make_app(service, Keys.of(keys)), service)
+    registry.close()

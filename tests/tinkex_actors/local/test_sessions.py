@@ -15,8 +15,8 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 def opened(name: str = "s", *, key: str | None = None) -> tuple[Sessions, Session]:
     """One session, born at second 0, that may be silent for 300 s."""
-    sessions, session = Sessions(timeout=300.0), Session(SessionId(name), ME, DAY, last_beat=0.0)
-    sessions.add(session, idempotency_key=key)
+    sessions, session = Sessions(timeout=300.0), Session(SessionId(name), ME, DAY, last_beat=0.0, idempotency_key=key)
+    sessions.add(session)
     return sessions, session
 
 

@@ -12,13 +12,14 @@ from attrs import frozen
 from tests.tinkex_actors.local.engine.tiny_models import random_base
 from tinkex_actors.local.audit import AuditLog
 from tinkex_actors.local.checkpoints import CheckpointStore, Recipe
-from tinkex_actors.local.futures import Futures
+from tinkex_actors.local.futures import Futures, FuturesLog
 from tinkex_actors.local.keys import Owner
 from tinkex_actors.local.limits import Limits
+from tinkex_actors.local.records import RunRecord
 from tinkex_actors.local.run import Run
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.data import Datum
-from tinkex_actors.types.ids import ModelId, SessionId
+from tinkex_actors.types.ids import ModelId, RequestId, SessionId
 from tinkex_actors.types.model_input import ModelInput
 from tinkex_actors.types.training import AdamOptimizerConfig, ForwardBackwardInput
 
@@ -38,11 +39,11 @@ class InlineWorkshop(Workshop):
             return work()
 
 
-def make_workshop(folder: Path, limits: Limits | None = None) -> InlineWorkshop:
-    """A workshop with an empty store."""
+def make_workshop(folder: Path, limits: Limits | None = None, log: FuturesLog | None = None) -> InlineWorkshop:
+    """A workshop over the store in *folder*."""
     limits = limits or Limits()
     return InlineWorkshop(
-        futures=Futures(limits.kept_results_bytes),
+        futures=Futures(limits.kept_results_bytes, log=log),
         store=CheckpointStore.open(folder),
         audit=AuditLog.open(None),
         limits=limits,
@@ -52,17 +53,18 @@ def make_workshop(folder: Path, limits: Limits | None = None) -> InlineWorkshop:
 
 def make_run(shop: Workshop, number: int = 0) -> Run:
     """A run that nothing was asked of yet, not even its creation."""
-    return Run(
+    record = RunRecord(
         model_id=ModelId(f"s:train:{number}"),
         session_id=SessionId("s"),
+        number=number,
         owner=ME,
-        base=random_base(dtype=np.float32),
         recipe=Recipe("random", 2, train_unembed=True, train_mlp=True, train_attn=True),
         optimizer=AdamOptimizerConfig(),
-        store=shop.store,
         created_at=NOW,
         last_request_at=NOW,
+        creation=RequestId("r"),
     )
+    return Run(record, random_base(dtype=np.float32), shop.store)
 
 
 def batch(*tokens: int) -> ForwardBackwardInput:

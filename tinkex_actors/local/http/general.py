@@ -28,7 +28,7 @@ async def capabilities(service: Service, _: Call) -> Answer:
     """``GET get_server_capabilities``: the base models."""
     models = (
         SupportedModel(name, entry.model.config.max_positions, trainable=True, sampleable=True)
-        for name, entry in service.bases.items()
+        for name, entry in service.bases.entries.items()
     )
     return answer_with(GetServerCapabilitiesResponse(tuple(models)))
 

@@ -20,6 +20,6 @@ async def asample(service: Service, call: Call) -> Answer:
 
 async def get_sampler(service: Service, call: Call) -> Answer:
     """``GET samplers/{sampling_session_id}``."""
-    session = service.find_sampling(call.owner, SamplingSessionId(call.path["sampling_session_id"]))
+    session = service.samplers.find(call.owner, SamplingSessionId(call.path["sampling_session_id"]))
     path = None if session.model_path is None else TinkerPath(session.model_path)
     return answer_with(GetSamplerResponse(session.sampling_session_id, session.base_model, path))

@@ -33,8 +33,8 @@ async def create_model(service: Service, call: Call) -> Answer:
 
 async def get_info(service: Service, call: Call) -> Answer:
     """``POST get_info``, answered at once."""
-    run = service.find_run(call.owner, call.decode(GetInfoRequest).model_id)
-    entry = service.find_base(run.recipe.base_model)
+    run = service.runs.find(call.owner, call.decode(GetInfoRequest).model_id)
+    entry = service.bases.find(run.recipe.base_model)
     return answer_with(
         GetInfoResponse(
             run.model_id,
@@ -127,5 +127,5 @@ def _pass(asked: ForwardBackwardInput, *, forward_only: bool) -> Pass:
 
 
 async def _submit(service: Service, call: Call, model_id: ModelId, seq_id: int | None, operation: Operation) -> Answer:
-    request_id = await service.submit(call.owner, model_id, seq_id, operation)
+    request_id = await service.runs.submit(call.owner, model_id, seq_id, operation)
     return answer_with(Promise(request_id, model_id=model_id))

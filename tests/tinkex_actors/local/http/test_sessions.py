@@ -45,7 +45,7 @@ async def test_a_silent_session_ends_and_frees_its_models(tmp_path: Path, autoju
         assert autojump_clock.current_time() > 600
         gone = await site.step(model_id, 1)
         assert (gone.status, "expired" in gone.detail) == (410, True)
-        assert site.service.models.count_children().specs == 0
+        assert len(site.service.runs.lodgings) == 0
 
 
 async def test_what_a_session_still_waits_for_fails_when_it_ends(tmp_path: Path) -> None:

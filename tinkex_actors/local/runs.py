@@ -1,0 +1,144 @@
+"""Training runs: how models come, are asked, and go.
+
+A request to make one is checked and promised without waiting, so that the same request twice at the same time still
+finds one promise; only then the actor that works on it is started.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+
+from tinkex_actors.local.bases import Bases
+from tinkex_actors.local.checkpoints import Recipe, StoredCheckpoint
+from tinkex_actors.local.keys import Owner
+from tinkex_actors.local.lodgings import Lodgings
+from tinkex_actors.local.model import Model, OpenSampler, accept
+from tinkex_actors.local.operations import Create, CreateFrom, Operation
+from tinkex_actors.local.paths import Kind
+from tinkex_actors.local.records import RunRecord
+from tinkex_actors.local.refusals import BadRequest, Gone, NotFound, TooMany
+from tinkex_actors.local.registry import Registry
+from tinkex_actors.local.run import Run
+from tinkex_actors.local.sessions import Session
+from tinkex_actors.local.translation import config_to_recipe
+from tinkex_actors.local.workshop import Workshop
+from tinkex_actors.types.ids import ModelId, RequestId
+from tinkex_actors.types.training import AdamOptimizerConfig, LoraConfig, OptimizerConfig
+from tinkex_actors.wire.requests import CreateModelRequest, LoadWeightsRequest
+
+
+@define(eq=False)
+class Runs:
+    """All runs, in training and ended."""
+
+    shop: Workshop
+    registry: Registry
+    bases: Bases
+    lodgings: Lodgings[Model]
+    open_sampler: OpenSampler
+    seed: int
+    """What a new adapter begins from, together with its number, if the client gives no seed."""
+    records: dict[ModelId, RunRecord] = field(factory=dict[ModelId, RunRecord])
+    living: dict[ModelId, Run] = field(factory=dict[ModelId, Run])
+
+    async def create(self, session: Session, request: CreateModelRequest) -> tuple[ModelId, RequestId]:
+        """Make a model with a new adapter.
+
+        Raises:
+            Refusal: The base model or the configuration will not do, or there are too many models.
+        """
+        number = request.model_seq_id
+        if number in session.models:
+            return session.models[number]
+        lora = request.lora_config or LoraConfig()
+        if lora.rank > self.shop.limits.max_rank:
+            raise BadRequest(f"rank must be within 1 and {self.shop.limits.max_rank}, got {lora.rank}")
+        recipe = config_to_recipe(request.base_model, lora, request.optimizer_config)
+        seed = self.seed + number if lora.seed is None else lora.seed
+        return await self._open(session, number, Create(seed), recipe, request.optimizer_config, request.user_metadata)
+
+    async def create_from(
+        self, session: Session, request: LoadWeightsRequest, number: int, checkpoint: StoredCheckpoint
+    ) -> tuple[ModelId, RequestId]:
+        """Make a model of the shape and weights of a checkpoint.
+
+        Raises:
+            Refusal: The checkpoint or the base model will not do, or there are too many models.
+        """
+        if number in session.models:
+            return session.models[number]
+        if checkpoint.path.kind is not Kind.TRAINING:
+            raise BadRequest(f"only tinker://RUN/weights/NAME can be trained on, got {checkpoint.path}")
+        recipe = checkpoint.recipe
+        if request.base_model not in (None, recipe.base_model):
+            raise BadRequest(f"{checkpoint.path} belongs to {recipe.base_model}, got base_model {request.base_model}")
+        operation = CreateFrom(checkpoint, request.optimizer)
+        optimizer = request.optimizer_config or AdamOptimizerConfig()
+        return await self._open(session, number, operation, recipe, optimizer, request.user_metadata)
+
+    async def submit(self, owner: Owner, model_id: ModelId, seq_id: int | None, operation: Operation) -> RequestId:
+        """Hand *operation* to its model as number *seq_id*.
+
+        Raises:
+            Refusal: There is no such model, it has ended, or the number will not do.
+        """
+        if not seq_id or seq_id < 1:
+            raise BadRequest(f"seq_id must be an integer >= 1 that numbers the requests of a model, got {seq_id}")
+        record = self.find(owner, model_id)
+        if model_id not in self.living:
+            raise Gone(record.ended or f"model {model_id} has ended; create a new one")
+        model = await self.lodgings.find(model_id)
+        return await model.call(Model.submit, seq_id, operation)
+
+    def find(self, owner: Owner, model_id: ModelId) -> RunRecord:
+        """Return the record of a run, in training or ended.
+
+        Raises:
+            NotFound: No such run, or it belongs to another key.
+        """
+        record = self.records.get(model_id)
+        if record is None or record.owner != owner:
+            raise NotFound(f"model {model_id} is unknown here; create one first")
+        return record
+
+    async def end(self, model_id: ModelId, why: str) -> None:
+        """Stop a model and free its weights. Its record stays."""
+        await self.lodgings.close(model_id)
+        if self.living.pop(model_id, None) is not None:
+            record = self.records[model_id]
+            record.ended = record.ended or why
+            self.registry.put_run(record)
+
+    async def _open(
+        self,
+        session: Session,
+        number: int,
+        first: Operation,
+        recipe: Recipe,
+        optimizer: OptimizerConfig,
+        user_metadata: Mapping[str, Any] | None,
+    ) -> tuple[ModelId, RequestId]:
+        if len(self.lodgings) >= self.shop.limits.max_models:
+            raise TooMany(f"{self.shop.limits.max_models} models are in training already; finish a session first")
+        model_id, now = ModelId(f"{session.session_id}:train:{number}"), self.shop.now()
+        record = RunRecord(
+            model_id=model_id,
+            session_id=session.session_id,
+            number=number,
+            owner=session.owner,
+            recipe=recipe,
+            optimizer=optimizer,
+            created_at=now,
+            last_request_at=now,
+            creation=RequestId(""),
+            user_metadata=user_metadata,
+        )
+        run = Run(record, self.bases.find(recipe.base_model).model, self.shop.store)
+        # All of this up to the await happens at once, so a repeated request finds the promise of the first.
+        record.creation = accept(run, 0, first, self.shop)
+        session.models[number] = model_id, record.creation
+        self.records[model_id], self.living[model_id] = record, run
+        self.registry.put_run(record)
+        await self.lodgings.open(model_id, lambda: Model(run, self.shop, self.open_sampler))
+        return model_id, record.creation

@@ -1,0 +1,136 @@
+"""Sampling sessions: how they come, are asked, and go.
+
+One made of a base model or a checkpoint is opened again when it is asked after a restart; one made of weights without a
+name is lost with the process.
+"""
+
+from attrs import define, field
+
+from tinkex_actors.local.bases import Bases
+from tinkex_actors.local.checkpoints import StoredCheckpoint
+from tinkex_actors.local.keys import Owner
+from tinkex_actors.local.lodgings import Lodgings
+from tinkex_actors.local.records import SamplerRecord
+from tinkex_actors.local.refusals import BadRequest, NotFound
+from tinkex_actors.local.registry import Registry
+from tinkex_actors.local.run import Exposed, Run
+from tinkex_actors.local.sampling import SamplingDesk, SamplingSession, Weights
+from tinkex_actors.local.sessions import Session
+from tinkex_actors.local.workshop import Workshop
+from tinkex_actors.types.futures import Promise
+from tinkex_actors.types.ids import ModelId, SamplingSessionId
+from tinkex_actors.types.sampling import SamplingClientKind
+from tinkex_actors.wire.requests import CreateSamplingSessionRequest, SampleRequest
+
+
+@define(eq=False)
+class Samplers:
+    """All sampling sessions."""
+
+    shop: Workshop
+    registry: Registry
+    bases: Bases
+    lodgings: Lodgings[SamplingDesk]
+    seed: int
+    """What draws begin from that a client gives no seed for."""
+    records: dict[SamplingSessionId, SamplerRecord] = field(factory=dict[SamplingSessionId, SamplerRecord])
+    living: dict[SamplingSessionId, SamplingSession] = field(factory=dict[SamplingSessionId, SamplingSession])
+    _inflight: dict[ModelId, Weights] = field(factory=dict[ModelId, Weights])
+
+    async def create(
+        self, session: Session, request: CreateSamplingSessionRequest, checkpoint: StoredCheckpoint | None
+    ) -> SamplingSessionId:
+        """Make a base model, or a *checkpoint* on its base, samplable.
+
+        Raises:
+            Refusal: The base model is not on offer, or not the checkpoint's.
+        """
+        number = request.sampling_session_seq_id
+        if number in session.samplers:
+            return session.samplers[number]
+        base_model = checkpoint.recipe.base_model if checkpoint is not None else request.base_model
+        if base_model is None:
+            raise BadRequest("create_sampling_session needs base_model or model_path, got neither")
+        if request.base_model not in (None, base_model):
+            raise BadRequest(f"{request.model_path} belongs to {base_model}, got base_model {request.base_model}")
+        weights = Weights(self.bases.find(base_model).model, checkpoint=checkpoint)
+        record = self._record(session, number, base_model, request.model_path)
+        return await self._open(session, record, weights)
+
+    async def expose(self, session: Session, run: Run, exposed: Exposed) -> SamplingSessionId:
+        """Make weights without a name samplable, under the number the client chose.
+
+        Raises:
+            BadRequest: The number is taken.
+        """
+        if exposed.number in session.samplers:
+            raise BadRequest(f"sampling_session_seq_id {exposed.number} is taken; number each sampling session once")
+        weights = Weights(run.base, exposed.adapter)
+        if exposed.client_kind is SamplingClientKind.INFLIGHT:
+            weights = self._inflight.setdefault(run.model_id, weights)
+            weights.adapter = exposed.adapter
+        record = self._record(session, exposed.number, run.record.recipe.base_model, None, is_nameless=True)
+        return await self._open(session, record, weights)
+
+    async def sample(self, record: SamplerRecord, request: SampleRequest) -> Promise:
+        """Hand a sample request to its sampling session.
+
+        Raises:
+            Refusal: The session takes no more, or not this.
+        """
+        desk = await self.lodgings.find(record.sampling_session_id)
+        return await desk.call(SamplingDesk.submit, request)
+
+    async def reopen(self, record: SamplerRecord, checkpoint: StoredCheckpoint | None) -> None:
+        """Work again on a sampling session of an earlier process.
+
+        Raises:
+            BadRequest: Its base model is not on offer any more.
+        """
+        weights = Weights(self.bases.find(record.base_model).model, checkpoint=checkpoint)
+        await self._lodge(record, weights)
+
+    def find(self, owner: Owner, sampling_session_id: SamplingSessionId) -> SamplerRecord:
+        """Return the record of a sampling session.
+
+        Raises:
+            NotFound: No such session, or it belongs to another key.
+        """
+        record = self.records.get(sampling_session_id)
+        if record is None or record.owner != owner:
+            raise NotFound(f"sampling session {sampling_session_id} is unknown here; create one first")
+        return record
+
+    async def end(self, sampling_session_id: SamplingSessionId) -> None:
+        """Stop a sampling session and free its weights. Its record stays."""
+        await self.lodgings.close(sampling_session_id)
+        self.living.pop(sampling_session_id, None)
+
+    def forget_inflight(self, model_id: ModelId) -> None:
+        """Free the weights that followed a model which has ended."""
+        self._inflight.pop(model_id, None)
+
+    def _record(
+        self, session: Session, number: int, base_model: str, model_path: str | None, *, is_nameless: bool = False
+    ) -> SamplerRecord:
+        return SamplerRecord(
+            sampling_session_id=SamplingSessionId(f"{session.session_id}:sample:{number}"),
+            session_id=session.session_id,
+            number=number,
+            owner=session.owner,
+            base_model=base_model,
+            model_path=model_path,
+            is_nameless=is_nameless,
+        )
+
+    async def _open(self, session: Session, record: SamplerRecord, weights: Weights) -> SamplingSessionId:
+        session.samplers[record.number] = record.sampling_session_id
+        self.records[record.sampling_session_id] = record
+        self.registry.put_sampler(record)
+        await self._lodge(record, weights)
+        return record.sampling_session_id
+
+    async def _lodge(self, record: SamplerRecord, weights: Weights) -> None:
+        sampling = SamplingSession(record, weights, self.seed)
+        self.living[record.sampling_session_id] = sampling
+        await self.lodgings.open(record.sampling_session_id, lambda: SamplingDesk(sampling, self.shop))
