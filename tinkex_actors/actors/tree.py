@@ -199,7 +199,10 @@ async def open_tree(
             tree = TinkerTree(settings, transport, root, record, TelemetryQueue(settings.figures.telemetry_queue))
             await _start(tree, reporter, before)
             yield tree
-        reason = FinishReason.SUCCESS
+            reason = FinishReason.SUCCESS
+            if before is not None:
+                # A server inside the tree is gone when the tree is.
+                await _finish(record, transport, reason, settings.figures.close_timeout)
     except StartError as error:
         reason = FinishReason.ERRORED
         raise _first_cause(error) from None
@@ -209,7 +212,8 @@ async def open_tree(
     finally:
         if tree is not None:
             tree.close(ClientClosed("the client was closed"))
-        await _finish(record, transport, reason, settings.figures.close_timeout)
+        if before is None:
+            await _finish(record, transport, reason, settings.figures.close_timeout)
 
 
 def _open_root(settings: Settings, observers: Iterable[Observer]) -> AbstractAsyncContextManager[Supervisor]:
