@@ -12,6 +12,7 @@ import outcome
 import trio
 
 from supervisors._errors import Ignore
+from supervisors._events import ChildKilled
 from supervisors._exit import Exit, ExitKind
 from supervisors._spec import BRUTAL_KILL
 
@@ -157,7 +158,11 @@ class Life:
                 await self.clean_up(exit_)
             except Exception as error:  # noqa: BLE001 - a clean-up's crash becomes the exit
                 return Exit(ExitKind.CRASHED, error)
-        return Exit(ExitKind.KILLED, exit_.error) if self.grace.cancelled_caught else exit_
+        if not self.grace.cancelled_caught:
+            return exit_
+        if not self.is_killed:
+            self.slot.emit(ChildKilled(trio.current_time(), self.slot.path, self.number, budget))
+        return Exit(ExitKind.KILLED, exit_.error)
 
     async def _join_helpers(self) -> None:
         for scope in tuple(self._helpers or ()):

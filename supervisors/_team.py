@@ -326,8 +326,8 @@ class Team:
         """The first child to begin, and the last one whose old life must end before that: a terminated one's, too."""
         order = list(self.slots.values())
         first = next(slot for slot in order if slot in self._reborn)
-        late = order[order.index(first) :]
-        old = next((slot for slot in reversed(late) if slot.life is not None and slot.intent is not Intent.UP), None)
+        group = order if self.spec.strategy is Strategy.ONE_FOR_ALL else order[order.index(first) :]
+        old = next((slot for slot in reversed(group) if slot.life is not None and slot.intent is not Intent.UP), None)
         return first, old
 
     def _is_awaited(self, slot: AnySlot) -> bool:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from supervisors._exit import Exit
+from supervisors._spec import AnySpec
 
 if TYPE_CHECKING:
     from supervisors._slot import Slot
@@ -40,6 +41,8 @@ class Tree:
     """Messages that wait."""
     exit: Exit | None
     """How the last life ended."""
+    spec: AnySpec = field(repr=False)
+    """How it is made and kept."""
     children: tuple["Tree", ...] = ()
 
     def __str__(self) -> str:
@@ -80,6 +83,7 @@ def draw_team(team: "Team") -> Tree:
         restarts=0,
         queued=0,
         exit=None,
+        spec=team.spec,
         children=tuple(draw_slot(slot) for slot in team.slots.values()),
     )
 
@@ -97,5 +101,6 @@ def draw_slot(slot: "Slot[Any]") -> Tree:
         restarts=slot.restarts,
         queued=len(getattr(slot, "queue", None) or ()),
         exit=slot.exit,
+        spec=slot.spec,
         children=tuple(draw_slot(child) for child in inner.slots.values()) if inner is not None else (),
     )
