@@ -39,7 +39,7 @@ class Actor:
     async def on_start(self) -> None:
         """Begin the life, before its first message. What it raises is a failed start."""
 
-    async def on_stop(self, reason: Exit) -> None:
+    async def on_stop(self, reason: Exit, /) -> None:
         """End the life: after the last operation, helper tasks and timers; within the child's ``shutdown`` budget.
 
         Called after a stop and after a crash; not when killed, and not when ``on_start`` failed.

@@ -323,7 +323,8 @@ class ActorLife(Life):
         self._drain = drain
         self.cell.close_to_mail(self)
         if not drain:
-            self.cell.fail_queue(exit_)
+            if self.is_ready:
+                self.cell.fail_queue(exit_)
             self._cancel_away(exit_)
         self.resume()
         self._wake_main()
@@ -349,7 +350,8 @@ class ActorLife(Life):
         self.cell.close_to_mail(self)
         for timer in tuple(self._timers or ()):
             timer.cancel()
-        if self.asked is None or self._drain:
+        # Who called while the child starts waits for a life that does: a start that failed leaves the queue alone.
+        if self.is_ready and (self.asked is None or self._drain):
             self.cell.fail_queue(exit_)
 
     def crashed(self, cause: BaseException) -> ActorCrashed:
