@@ -20,6 +20,7 @@ from supervisors._spec import ChildSpec
 from supervisors._team import Team
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 _callers: ContextVar[tuple[str, ...]] = ContextVar("supervisors_task_callers", default=())
 
@@ -110,7 +111,7 @@ class TaskSlot(Slot[ChildSpec[Any]]):
         raise TaskStopped(self.path, f"{self.path} has no result ({exit_})", exit_) from error
 
 
-class Task(Generic[R]):
+class Task(Generic[R_co]):
     """A handle on a task. Dropping it changes nothing: the task goes on, and its owner stays the same."""
 
     __slots__ = ("_slot",)
@@ -118,7 +119,7 @@ class Task(Generic[R]):
     def __init__(self, slot: TaskSlot) -> None:
         self._slot = slot
 
-    async def result(self) -> R:
+    async def result(self) -> R_co:
         """Wait for the task, and return what it returned. May be awaited by anybody, any number of times.
 
         Cancelling the wait does not cancel the task.
@@ -129,7 +130,7 @@ class Task(Generic[R]):
         What the task raised is raised again, from where it was first raised.
         """
         await self.wait()
-        value: R = self._slot.result()
+        value: R_co = self._slot.result()
         return value
 
     async def wait(self) -> Exit:
