@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 );
 """
 _COLUMNS = "run_id, kind, name, owner, file, size_bytes, created_at, expires_at, is_public, user_metadata, recipe"
+_INSERT = f"REPLACE INTO checkpoints ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - constants
 
 
 @frozen
@@ -105,9 +106,26 @@ class CheckpointStore:
             connection.execute("BEGIN IMMEDIATE")
             previous = _select(connection, checkpoint.path)
             row = _to_row(checkpoint, file, size_bytes)
-            connection.execute(f"REPLACE INTO checkpoints ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)  # noqa: S608 - constants
+            connection.execute(_INSERT, row)
         if previous is not None:
             self._unlink(previous.file)
+        return _from_row(row)
+
+    def copy(self, checkpoint: StoredCheckpoint, copied: StoredCheckpoint) -> StoredCheckpoint:
+        """Register the weights of *checkpoint* a second time, as *copied*; the two share the disk and live apart.
+
+        Raises:
+            NotFound: The weights were deleted meanwhile.
+        """
+        file = f"{uuid4().hex}.safetensors"
+        try:
+            os.link(self._files / checkpoint.file, self._files / file)
+        except FileNotFoundError:
+            raise NotFound(f"{checkpoint.path} is no longer there; list the checkpoints again") from None
+        _sync(self._files)
+        row = _to_row(copied, file, checkpoint.size_bytes)
+        with closing(self._connect()) as connection, connection:
+            connection.execute(_INSERT, row)
         return _from_row(row)
 
     def read(self, checkpoint: StoredCheckpoint) -> Tensors:

@@ -18,6 +18,7 @@ class RunRecord:
 
     model_id: ModelId
     session_id: SessionId
+    """Empty for a run that only holds copied weights."""
     number: int
     """Its ``model_seq_id`` within the session."""
     owner: Owner

@@ -6,6 +6,7 @@ finds one promise; only then the actor that works on it is started.
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from attrs import define, field
 
@@ -23,7 +24,7 @@ from tinkex_actors.local.run import Run
 from tinkex_actors.local.sessions import Session
 from tinkex_actors.local.translation import config_to_recipe
 from tinkex_actors.local.workshop import Workshop
-from tinkex_actors.types.ids import ModelId, RequestId
+from tinkex_actors.types.ids import ModelId, RequestId, SessionId
 from tinkex_actors.types.training import AdamOptimizerConfig, LoraConfig, OptimizerConfig
 from tinkex_actors.wire.requests import CreateModelRequest, LoadWeightsRequest
 
@@ -100,6 +101,25 @@ class Runs:
         record = self.records.get(model_id)
         if record is None or record.owner != owner:
             raise NotFound(f"model {model_id} is unknown here; create one first")
+        return record
+
+    def add_copy(self, owner: Owner, recipe: Recipe) -> RunRecord:
+        """Make a run that only holds copied weights and cannot be trained."""
+        now = self.shop.now()
+        record = RunRecord(
+            model_id=ModelId(f"copy-{uuid4()}"),
+            session_id=SessionId(""),
+            number=0,
+            owner=owner,
+            recipe=recipe,
+            optimizer=AdamOptimizerConfig(),
+            created_at=now,
+            last_request_at=now,
+            creation=RequestId(""),
+            ended="this run holds copied weights; create a model from one of its checkpoints",
+        )
+        self.records[record.model_id] = record
+        self.registry.put_run(record)
         return record
 
     async def end(self, model_id: ModelId, why: str) -> None:

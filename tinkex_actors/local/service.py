@@ -18,7 +18,7 @@ from tinkex_actors.local.keys import Owner
 from tinkex_actors.local.lodgings import Lodgings
 from tinkex_actors.local.paths import CheckpointPath
 from tinkex_actors.local.records import RunRecord, SamplerRecord
-from tinkex_actors.local.refusals import BadRequest, Gone, NotFound
+from tinkex_actors.local.refusals import BadRequest, Forbidden, Gone, NotFound
 from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.run import Exposed, Run
 from tinkex_actors.local.runs import Runs
@@ -164,17 +164,30 @@ class Service:
         for run in self.runs.living.values():
             self.registry.put_run(run.record)
 
-    async def find_checkpoint(self, owner: Owner, path: str) -> StoredCheckpoint:
+    async def find_checkpoint(self, owner: Owner, path: str | CheckpointPath) -> StoredCheckpoint:
         """Return a checkpoint that *owner* may load.
 
         Raises:
             BadRequest: The path has another form.
             NotFound: There is none, or it is private to another key.
         """
-        parsed = CheckpointPath.parse(path)
+        parsed = CheckpointPath.parse(path) if isinstance(path, str) else path
         found = await self.shop.compute(lambda: self.shop.store.find(parsed, now=self.shop.now()), self.shop.disk)
         if found is None or not found.is_visible_to(owner):
             raise NotFound(f"checkpoint {parsed} is unknown here; list the checkpoints to see what there is")
+        return found
+
+    async def find_own_checkpoint(self, owner: Owner, path: str | CheckpointPath) -> StoredCheckpoint:
+        """Return a checkpoint that *owner* may change.
+
+        Raises:
+            BadRequest: The path has another form.
+            NotFound: There is none that *owner* can see.
+            Forbidden: It is public, but another key's.
+        """
+        found = await self.find_checkpoint(owner, path)
+        if found.owner != owner:
+            raise Forbidden(f"checkpoint {found.path} belongs to another key; copy it to change the copy")
         return found
 
     # ------------------------------------------------------------------ sampling
@@ -237,9 +250,11 @@ class Service:
             session.samplers[sampler.number] = sampler.sampling_session_id
 
     def _restore_run(self, run: RunRecord) -> None:
+        self.runs.records[run.model_id] = run
+        if not run.session_id:
+            return
         session = self.sessions.find(run.session_id, run.owner)
         session.models[run.number] = run.model_id, run.creation
-        self.runs.records[run.model_id] = run
         if run.ended is None:
             run.is_corrupted = True
             run.ended = (

@@ -16,7 +16,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from supervisors import ActorCrashed, ActorNotAlive, SupervisorStopped
-from tinkex_actors.local.http import futures, general, sampling, sessions, training
+from tinkex_actors.local.http import (
+    account,
+    checkpoints,
+    directory,
+    futures,
+    general,
+    runs,
+    sampling,
+    sessions,
+    training,
+)
 from tinkex_actors.local.http.bodies import read_body
 from tinkex_actors.local.http.call import Answer, Call, Endpoint, refuse
 from tinkex_actors.local.keys import Keys, Owner
@@ -49,6 +59,24 @@ _KEYED: Mapping[str, Endpoint] = {
     "POST asample": sampling.asample,
     "GET samplers/{sampling_session_id}": sampling.get_sampler,
     "POST retrieve_future": futures.retrieve_future,
+    "GET training_runs": runs.list_training_runs,
+    "GET training_runs/{run_id}": runs.get_training_run,
+    "GET training_runs/{run_id}/checkpoints": checkpoints.list_checkpoints_of_run,
+    "GET checkpoints": checkpoints.list_checkpoints,
+    "DELETE training_runs/{run_id}/checkpoints/{kind}/{name}": checkpoints.delete_checkpoint,
+    "POST training_runs/{run_id}/checkpoints/{kind}/{name}/publish": checkpoints.publish,
+    "DELETE training_runs/{run_id}/checkpoints/{kind}/{name}/publish": checkpoints.unpublish,
+    "PUT training_runs/{run_id}/checkpoints/{kind}/{name}/ttl": checkpoints.set_ttl,
+    "POST weights_info": checkpoints.weights_info,
+    "POST copy_weights": checkpoints.copy_weights,
+    "GET sessions": directory.list_sessions,
+    "GET sessions/{session_id}": directory.get_session,
+    "PUT sessions/{session_id}/project": directory.assign_project,
+    "POST sessions/search": directory.search_sessions,
+    "GET audit": account.audit,
+    "GET billing/usage/events": account.billing_usage,
+    "GET billing/usage/checkpoints/current": account.checkpoint_storage,
+    "GET auth/apikey/me": account.api_key,
 }
 
 
