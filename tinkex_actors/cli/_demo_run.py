@@ -102,6 +102,9 @@ class _Demo:
         rendered = render_examples(self.examples, tokenizer, max_length=options.max_length)
         folder = RunFolder.create(options.out, self._config())
         questions = Questions.choose(self.examples, tokenizer)
+        self.screen.say(
+            f"fine-tuning {options.base_model} ({options.server} server) on {len(rendered)} sequences of {options.data.name}"
+        )
         base = await tinker.create_sampling_client(base_model=options.base_model)
         self._show("before training", await questions.ask(base))
         with self.screen:
@@ -110,6 +113,8 @@ class _Demo:
             sampler = await self._save(trainer, folder)
             if not self.interrupt.is_asked:
                 self._show("after training", await questions.ask(sampler))
+        if self.records and not self.interrupt.is_asked:  # a picture takes seconds that an interrupt does not give
+            await trio.to_thread.run_sync(self._draw, folder)
         self._tell(tinker, folder)
 
     async def _train(self, trainer: TrainingClient, rendered: Sequence[Rendered], folder: RunFolder) -> None:
@@ -160,11 +165,13 @@ class _Demo:
             self.screen.say(f"  {answer.question}\n    {answer.text.strip() or '(nothing)'}")
         self.screen.say("")
 
+    def _draw(self, folder: RunFolder) -> None:
+        title = f"{self.options.base_model}, {len(self.records)} steps"
+        folder.write("loss.png", plot_loss(self.records, title=title, crashes=self.crashes))
+
     def _tell(self, tinker: TinkerClient, folder: RunFolder) -> None:
         self.screen.say(f"{tinker.tree()}\n")
         if self.records:
-            title = f"{self.options.base_model}, {len(self.records)} steps"
-            folder.write("loss.png", plot_loss(self.records, title=title, crashes=self.crashes))
             first, last = self.records[0].train_mean_nll, self.records[-1].train_mean_nll
             self.screen.say(
                 f"loss {first:.3f} → {last:.3f} in {len(self.records)} steps, {self.records[-1].total_seconds:.1f} s"

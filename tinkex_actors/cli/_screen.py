@@ -57,18 +57,18 @@ class Screen:
         """Log what a supervisor did about a crash; starts and stops in good order are silent."""
         match event:
             case ChildCrashed():
-                self._log("crashed", event.path, f"{event.exit}", style="red")
+                self._log(event.path, f"{event.exit}", style="red")
             case RestartScheduled():
                 self._restarting.add(event.path)
-                self._log("restarting", event.path, f"restart {event.restarts}", style="yellow")
+                self._log(event.path, f"restarting: restart {event.restarts}", style="yellow")
             case ChildStarted() if event.path in self._restarting:
                 self._restarting.discard(event.path)
-                self._log("is back", event.path, f"life {event.life}", style="green")
+                self._log(event.path, f"is back: life {event.life}", style="green")
             case SupervisorGaveUp():
-                self._log("gave up", event.path, str(event.error), style="bold red")
+                self._log(event.path, f"gave up: {event.error}", style="bold red")
             case _:
                 pass
 
-    def _log(self, what: str, path: str, detail: str, *, style: str) -> None:
+    def _log(self, path: str, what: str, *, style: str) -> None:
         now = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
-        self.say(f"{now}  {path} {what}: {detail}", style=style)
+        self.say(f"{now}  {path} {what}", style=style)

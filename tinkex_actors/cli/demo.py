@@ -13,7 +13,7 @@ from tinkex_actors.cli._screen import Screen
 from tinkex_actors.clients import TinkerClient, open_tinker
 from tinkex_actors.daemon.errors import RunError
 from tinkex_actors.daemon.schedule import Schedule
-from tinkex_actors.settings import Settings
+from tinkex_actors.settings import Figures, Settings
 
 _DATA = Path(__file__).parents[1] / "local" / "data" / "questions.jsonl"
 
@@ -73,7 +73,8 @@ def _client(
 ) -> AbstractAsyncContextManager[TinkerClient]:
     if base_url is not None:
         try:
-            settings = Settings(base_url=base_url)
+            # A person at a terminal wants to hear within seconds that nobody answers there.
+            settings = Settings(base_url=base_url, figures=Figures(max_retries=2))
         except ValueError as fault:
             raise RunError(str(fault)) from fault
         return open_tinker(settings, observers=[screen])

@@ -1,0 +1,5 @@
+"""``python -m tinkex_actors.cli`` is ``tinkex``."""
+
+from tinkex_actors.cli import main
+
+main()
