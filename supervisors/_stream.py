@@ -127,7 +127,8 @@ class Flow(Generic[T, R]):
             return False
         if self._begun < self._asked + limits.max_concurrency - 1:
             return True
-        return self._is_asking and len(self._done) < cast(int, limits.buffer)
+        is_behind_head = self._is_asking and self._find() is None
+        return is_behind_head and len(self._done) < cast(int, limits.buffer)
 
     def _add(self, item: T) -> None:
         task = self._begin(item)
