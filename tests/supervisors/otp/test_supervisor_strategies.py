@@ -7,6 +7,7 @@ from trio.testing import MockClock
 
 from supervisors import (
     ChildNotFound,
+    ChildSpec,
     Name,
     Ref,
     RestartLimitExceeded,
@@ -200,6 +201,19 @@ async def test_names_follow_the_lives_and_go_with_the_supervisor() -> None:
         await root.terminate_child(middle)
         with pytest.raises(ChildNotFound):
             root.whereis(MIDDLE)
+
+
+@pytest.mark.otp("SU-69")
+async def test_a_name_finds_the_child_of_the_restarted_supervisor() -> None:
+    """When the supervisor in the middle begins anew, its named children are found again by whoever holds the name."""
+    part = Part(Diary(), "worker")
+    middle = SupervisorSpec("middle", children=[ChildSpec(part.make, name=MIDDLE)], max_restarts=0)
+    async with open_supervisor(children=[middle]) as root:
+        before = root.whereis(MIDDLE)
+        await crash(before)
+        assert root.which_child("middle").life == 2
+        assert root.whereis(MIDDLE) == before
+        assert await before.call(Worker.ping) == "worker"
 
 
 async def test_a_crash_during_a_group_restart_is_absorbed_or_starts_over(autojump_clock: MockClock) -> None:
