@@ -132,6 +132,8 @@ class Actor:
 
         The monitor dies with this life, or by its ``cancel()``.
         """
+        if not isinstance(ref, Ref):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(f"expected a Ref of an actor, got {ref!r}")
         life = self._living
         monitor = Monitor(life, ref, Request(life.cell, life.cell.resolve(operation), args, kwargs))
         monitor.watch()

@@ -128,6 +128,8 @@ class Life:
         if self._helpers is None:
             self._helpers = set()
         scope = trio.CancelScope()
+        if self.scope.cancel_called:
+            scope.cancel()
         self._helpers.add(scope)
         self.slot.team.start_task(self._help, scope, fn, args)
 

@@ -47,6 +47,7 @@ class ActorLife(Life):
         "_away",
         "_drain",
         "_idle",
+        "_is_closed",
         "_main",
         "_retakers",
         "_timers",
@@ -71,6 +72,7 @@ class ActorLife(Life):
         self._retakers: deque[trio.lowlevel.Task] | None = None
         self._timers: set[LifeTimer] | None = None
         self._drain = False
+        self._is_closed = False
         self.firsts = 0
         """Messages at the head of the queue that were put first."""
 
@@ -256,6 +258,7 @@ class ActorLife(Life):
 
     def cancel(self) -> None:
         """Cancel the life's tasks, those that wait for the turn included."""
+        self._close(Exit(ExitKind.KILLED) if self.failure is None else Exit(ExitKind.CRASHED, self.failure))
         super().cancel()
         retakers, self._retakers = self._retakers, None
         for task in retakers or ():
@@ -273,17 +276,17 @@ class ActorLife(Life):
         if self.turn is not None:
             if self._retakers is None:
                 self._retakers = deque()
-            me = trio.lowlevel.current_task()
-            self._retakers.append(me)
-            await trio.lowlevel.wait_task_rescheduled(self._abort_suspend)
+            retakers, me = self._retakers, trio.lowlevel.current_task()
+
+            def withdraw(_: object) -> trio.lowlevel.Abort:
+                retakers.remove(me)
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            retakers.append(me)
+            await trio.lowlevel.wait_task_rescheduled(withdraw)
             if self.turn is not me:
                 raise self.not_alive(self.asked or Exit(ExitKind.KILLED))
         self.turn = SUSPENDED
-
-    def _abort_suspend(self, _: object) -> trio.lowlevel.Abort:
-        if self._retakers:
-            self._retakers.remove(trio.lowlevel.current_task())
-        return trio.lowlevel.Abort.SUCCEEDED
 
     def resume(self) -> None:
         """Give the turn back. Nothing if it is not suspended."""
@@ -321,13 +324,23 @@ class ActorLife(Life):
             return
         super().ask_stop(exit_)
         self._drain = drain
-        self.cell.close_to_mail(self)
-        if not drain:
-            if self.is_ready:
-                self.cell.fail_queue(exit_)
+        if drain:
+            self.cell.close_to_mail(self)
+        else:
+            self._close(exit_)
             self._cancel_away(exit_)
         self.resume()
         self._wake_main()
+
+    def _close(self, exit_: Exit) -> None:
+        """Take no more mail, and fail what is queued. What comes from now on is for the next life."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.cell.close_to_mail(self)
+        # Who called while the child starts waits for a life that does: a start that failed leaves the queue alone.
+        if self.is_ready:
+            self.cell.fail_queue(exit_)
 
     def _cancel_away(self, exit_: Exit) -> None:
         me = trio.lowlevel.current_task()
@@ -346,13 +359,10 @@ class ActorLife(Life):
             await self.actor.on_stop(exit_)
 
     def release(self, exit_: Exit) -> None:
-        """Fail what is queued for this life."""
-        self.cell.close_to_mail(self)
+        """Fail what is queued for this life, and drop its timers."""
+        self._close(exit_)
         for timer in tuple(self._timers or ()):
             timer.cancel()
-        # Who called while the child starts waits for a life that does: a start that failed leaves the queue alone.
-        if self.is_ready and (self.asked is None or self._drain):
-            self.cell.fail_queue(exit_)
 
     def crashed(self, cause: BaseException) -> ActorCrashed:
         """A fresh exception for one waiter."""

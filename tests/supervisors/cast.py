@@ -23,7 +23,7 @@ class Clerk(Actor):
     def __init__(self, log: list[str] | None = None) -> None:
         self.log = [] if log is None else log
 
-    async def on_stop(self, reason: Exit) -> None:
+    async def on_stop(self, reason: Exit, /) -> None:
         self.log.append(f"stop {reason.kind.value}")
 
     async def echo(self, value: str) -> str:
