@@ -55,7 +55,9 @@ class ServerOptions:
     limits: Limits = field(factory=Limits)
     flags: ClientConfigResponse = field(factory=lambda: ClientConfigResponse(use_pyqwest_transport=False))
     """What ``client/config`` answers."""
-    dynamic_flags: ClientDynamicConfigResponse = field(factory=ClientDynamicConfigResponse)
+    dynamic_flags: ClientDynamicConfigResponse = field(
+        factory=lambda: ClientDynamicConfigResponse(sample_cancel_enabled=True)
+    )
     """What ``client/dynamic_config`` answers."""
     notes_weights: bool = False
     """Whether the audit log names the weights after each change of them."""

@@ -8,6 +8,7 @@ from attrs import define, field
 
 from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.checkpoints import StoredCheckpoint
+from tinkex_actors.local.futures import PromiseRecord
 from tinkex_actors.local.keys import Owner
 from tinkex_actors.local.lodgings import Lodgings
 from tinkex_actors.local.records import SamplerRecord
@@ -81,6 +82,14 @@ class Samplers:
         desk = await self.lodgings.find(record.sampling_session_id)
         return await desk.call(SamplingDesk.submit, request)
 
+    async def cancel(self, promise: PromiseRecord) -> None:
+        """Stop a sample that nobody wants any more; whatever else the promise is about goes on."""
+        for sampling in self.living.values():
+            if promise.request_id in sampling.in_hand:
+                desk = await self.lodgings.find(sampling.record.sampling_session_id)
+                await desk.call(SamplingDesk.cancel, promise.request_id)
+                return
+
     async def reopen(self, record: SamplerRecord, checkpoint: StoredCheckpoint | None) -> None:
         """Work again on a sampling session of an earlier process.
 
@@ -89,6 +98,7 @@ class Samplers:
         """
         weights = Weights(self.bases.find(record.base_model).model, checkpoint=checkpoint)
         await self._lodge(record, weights)
+        self.living[record.sampling_session_id].is_reopened = True
 
     def find(self, owner: Owner, sampling_session_id: SamplingSessionId) -> SamplerRecord:
         """Return the record of a sampling session.

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from supervisors import Actor
 from tinkex_actors.local.checkpoints import CheckpointStore, StoredCheckpoint
+from tinkex_actors.local.completions import CLONE_SPAN, Completion, CompletionLog
 from tinkex_actors.local.engine import Adapter, BaseModel, EngineInputError
 from tinkex_actors.local.futures import Finished, PromiseRecord
 from tinkex_actors.local.records import SamplerRecord
@@ -55,8 +56,18 @@ class SamplingSession:
     """What draws without a seed of their own begin from, together with their number."""
     given: dict[int, Promise] = field(factory=dict[int, Promise])
     """The promise given under each ``seq_id``."""
+    completions: dict[int, CompletionLog] = field(factory=dict[int, CompletionLog])
+    """What became of the samples of each copy of the client."""
+    copies: int = 0
+    """How many copies of the client have joined."""
+    is_reopened: bool = False
+    """Whether it goes on from an earlier process, whose completions are lost."""
     in_hand: dict[RequestId, "Draw"] = field(factory=dict[RequestId, "Draw"])
     """Promised and not settled."""
+
+    def completions_of(self, copy: int) -> CompletionLog:
+        """The log of one copy of the client, begun at the first use."""
+        return self.completions.setdefault(copy, CompletionLog())
 
 
 @frozen(eq=False)
@@ -99,6 +110,11 @@ class SamplingDesk(Actor):
             raise TooMany(f"{limits.max_pending_samples} samples wait already; send this one again in a moment")
         return self._accept(number, request)
 
+    async def cancel(self, request_id: RequestId) -> None:
+        """Fail a sample nobody wants any more; its computation stops at the next token."""
+        if request_id in self._session.in_hand:
+            self._fail(request_id, "cancelled by the client", RequestErrorCategory.USER)
+
     async def draw(self, draw: Draw) -> None:
         """Compute one request and settle its promise."""
         session, request_id = self._session, draw.promise.request_id
@@ -109,9 +125,9 @@ class SamplingDesk(Actor):
             except (EngineInputError, Refusal) as error:
                 self._fail(request_id, str(error), RequestErrorCategory.USER)
                 return
-            session.in_hand.pop(request_id, None)
-            self._shop.audit.append(session.record.sampling_session_id, draw.number, "sample")
-            self._shop.futures.settle(request_id, finished)
+            if draw.promise.outcome is None:  # else it was cancelled meanwhile
+                self._shop.audit.append(session.record.sampling_session_id, draw.number, "sample")
+            self._settle(request_id, finished)
 
     def _accept(self, number: int, request: SampleRequest) -> Promise:
         session = self._session
@@ -124,12 +140,27 @@ class SamplingDesk(Actor):
         return promise
 
     def _fail(self, request_id: RequestId, why: str, category: RequestErrorCategory) -> None:
-        self._session.in_hand.pop(request_id, None)
-        self._shop.futures.settle(request_id, FutureFailure(why, category))
+        self._settle(request_id, FutureFailure(why, category))
+
+    def _settle(self, request_id: RequestId, outcome: Finished | FutureFailure) -> None:
+        """Give a promise in hand its outcome, and tell the copy of the client that made it; once."""
+        draw = self._session.in_hand.pop(request_id, None)
+        if draw is None:
+            return
+        self._shop.futures.settle(request_id, outcome)
+        size_bytes = len(outcome.body) if isinstance(outcome, Finished) else 0
+        is_failed = isinstance(outcome, FutureFailure)
+        log = self._session.completions_of(draw.number // CLONE_SPAN)
+        log.add(Completion(request_id, is_failed=is_failed, size_bytes=size_bytes))
 
 
 def _compute(session: SamplingSession, draw: Draw, store: CheckpointStore) -> Finished:
     """Read the weights if need be, sample and encode, in the worker thread."""
     adapter = session.weights.at_hand(store)
     seed = f"{session.seed}/{session.record.number}/{draw.number}"
-    return pack(draw_samples(session.weights.base, adapter, draw.request, default_seed=seed))
+
+    def is_settled() -> bool:
+        return draw.promise.outcome is not None
+
+    base = session.weights.base
+    return pack(draw_samples(base, adapter, draw.request, default_seed=seed, cancelled=is_settled))

@@ -86,7 +86,7 @@ async def open_server(options: ServerOptions | None = None) -> AsyncGenerator[Lo
             yield LocalServer(url, service, root)
         except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group
             failure = error
-        service.shop.futures.close()
+        service.close()
         stopping.set()
     if failure is not None:
         raise failure

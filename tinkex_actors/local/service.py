@@ -23,6 +23,7 @@ from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.run import Exposed, Run
 from tinkex_actors.local.runs import Runs
 from tinkex_actors.local.samplers import Samplers
+from tinkex_actors.local.sampling import SamplingSession
 from tinkex_actors.local.sessions import Session, Sessions
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
@@ -220,11 +221,20 @@ class Service:
         """
         if request.sampling_session_id is None:
             raise BadRequest("asample needs a sampling_session_id; create a sampling session first")
-        record = self.samplers.find(owner, request.sampling_session_id)
+        sampling = await self.find_living_sampler(owner, request.sampling_session_id)
+        return await self.samplers.sample(sampling.record, request)
+
+    async def find_living_sampler(self, owner: Owner, sampling_session_id: SamplingSessionId) -> SamplingSession:
+        """Return a sampling session that works, opening it again if an earlier process had it.
+
+        Raises:
+            Refusal: There is no such sampling session, or it has ended.
+        """
+        record = self.samplers.find(owner, sampling_session_id)
         self.sessions.find_alive(record.session_id, owner)
-        if record.sampling_session_id not in self.samplers.living:
+        if sampling_session_id not in self.samplers.living:
             await self._reopen_sampler(record)
-        return await self.samplers.sample(record, request)
+        return self.samplers.living[sampling_session_id]
 
     async def _reopen_sampler(self, record: SamplerRecord) -> None:
         if record.is_nameless:
@@ -233,6 +243,13 @@ class Service:
         checkpoint = None if path is None else await self.find_checkpoint(record.owner, path)
         if record.sampling_session_id not in self.samplers.living:
             await self.samplers.reopen(record, checkpoint)
+
+    def close(self) -> None:
+        """Answer every long poll, now and from now on: the server stops."""
+        self.shop.futures.close()
+        for sampling in self.samplers.living.values():
+            for log in sampling.completions.values():
+                log.wake()
 
     # ------------------------------------------------------------------ what an earlier process left
 

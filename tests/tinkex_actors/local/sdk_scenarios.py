@@ -5,6 +5,7 @@ It is its own process because the SDK brings an asyncio loop and threads. Prints
 """
 
 import json
+import pickle
 import sys
 import traceback
 import warnings
@@ -218,6 +219,47 @@ def keeps_owners_apart(url: str) -> None:
     with service(url) as mine, service(url, api_key="tml-other") as other:
         path = trainer(mine).save_state("mine").result().path
         failure(tinker.NotFoundError, lambda: other.create_training_client_from_state(path).result())
+
+
+def samples_from_a_pickled_client(url: str) -> None:
+    """A copy of a sampling client draws for itself, under numbers of its own."""
+    with service(url) as client:
+        sampling = client.create_sampling_client(base_model=MODEL).result()
+        params = types.SamplingParams(max_tokens=8, stop=[])
+        copy = pickle.loads(pickle.dumps(sampling))  # noqa: S301 - our own bytes
+        drawn = [one.sample(prompt(), 1, params).result().sequences[0].tokens for one in (sampling, copy)]
+        assert drawn[0] != drawn[1], drawn
+
+
+def manages_checkpoints(url: str) -> None:
+    """The REST client lists, shows, publishes, expires, copies and deletes."""
+    rest = tinker.RestClient(base_url=url, api_key="tml-rest")
+    with service(url, api_key="tml-rest") as client:
+        training = trainer(client)
+        path = training.save_state("a", ttl_seconds=7200, user_metadata={"k": "v"}).result().path
+        training.save_weights_for_sampler("b").result()
+        run = rest.get_training_run(training.model_id).result()
+        assert (run.base_model, run.lora_rank) == (MODEL, 8), run
+        assert run.last_checkpoint is not None
+        assert run.last_checkpoint.tinker_path == path
+        assert [one.training_run_id for one in rest.list_training_runs().result().training_runs] == [
+            run.training_run_id
+        ]
+        listed = rest.list_checkpoints(training.model_id).result().checkpoints
+        assert {one.checkpoint_type for one in listed} == {"training", "sampler"}, listed
+        assert len(rest.list_user_checkpoints().result().checkpoints) == 2
+        rest.publish_checkpoint_from_tinker_path(path).result()
+        rest.unpublish_checkpoint_from_tinker_path(path).result()
+        rest.set_checkpoint_ttl_from_tinker_path(path, None).result()
+        assert rest.get_weights_info_by_tinker_path(path).result().lora_rank == 8
+        rest.delete_checkpoint_from_tinker_path(path).result()
+        assert len(rest.list_checkpoints(training.model_id).result().checkpoints) == 1
+        [session_id] = rest.list_sessions().result().sessions
+        assert rest.get_session(session_id).result().training_run_ids == [training.model_id]
+    searched = rest.search_sessions(types.SessionSearchRequest())  # pyright: ignore[reportDeprecated] # experimental
+    [found] = searched.result().sessions
+    assert found.session_id == session_id
+    failure(tinker.NotFoundError, lambda: rest.get_training_run("nobody").result())
 
 
 def main() -> None:

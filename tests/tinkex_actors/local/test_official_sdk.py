@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from tinkex_actors.local import open_server
+from tinkex_actors.local import ServerOptions, open_server
+from tinkex_actors.types.service import ClientConfigResponse
 
 SCENARIOS = (
     "learns_and_samples",
@@ -23,24 +24,39 @@ SCENARIOS = (
     "trains_by_reinforcement",
     "follows_training_in_flight",
     "keeps_owners_apart",
+    "manages_checkpoints",
+    "samples_from_a_pickled_client",
 )
 
 
-async def play(*scenarios: str) -> dict[str, str]:
-    """Run scenarios against a server in this process."""
+DEFAULT = ServerOptions()
+EVERYTHING_ON = ServerOptions(
+    flags=ClientConfigResponse(
+        use_pyqwest_transport=True,
+        proto_compress_fwdbwd=True,
+        sample_use_retrieve_futures=True,
+        sample_join_sampling_session=True,
+        fwdbwd_max_chunk_len=100,
+    )
+)
+"""Another transport, compressed bodies, one poll for many samples, numbered copies, more chunks."""
+
+
+async def play(options: ServerOptions) -> dict[str, str]:
+    """Run the scenarios against a server in this process."""
     root = Path(__file__).parents[3]
-    async with open_server() as server:
-        command = [sys.executable, "-m", "tests.tinkex_actors.local.sdk_scenarios", server.url, *scenarios]
+    async with open_server(options) as server:
+        command = [sys.executable, "-m", "tests.tinkex_actors.local.sdk_scenarios", server.url, *SCENARIOS]
         with trio.fail_after(300):
             process = await trio.run_process(command, capture_stdout=True, cwd=root)
     report: dict[str, str] = json.loads(process.stdout)
     return report
 
 
-@pytest.fixture(scope="module")
-def report() -> dict[str, str]:
+@pytest.fixture(scope="module", params=[DEFAULT, EVERYTHING_ON], ids=["default", "everything-on"])
+def report(request: pytest.FixtureRequest) -> dict[str, str]:
     """What became of each scenario."""
-    return trio.run(play, *SCENARIOS)
+    return trio.run(play, request.param)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

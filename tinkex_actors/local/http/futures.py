@@ -1,11 +1,19 @@
-"""Fetching what was promised."""
+"""Fetching what was promised: one by one, or by one poll for many; and letting go of it."""
 
-from tinkex_actors.local.http.call import Answer, Call
+from typing import Literal
+
+import orjson
+from attrs import frozen
+
+from tinkex_actors.local.completions import Completion
+from tinkex_actors.local.http.call import Answer, Call, answer_json
+from tinkex_actors.local.refusals import Gone
 from tinkex_actors.local.results import unpack_for
 from tinkex_actors.local.service import Service
 from tinkex_actors.types.futures import FutureFailure, MetadataOnly, TryAgain
+from tinkex_actors.types.ids import RequestId, SamplingSessionId
 from tinkex_actors.wire.futures import encode_not_yet
-from tinkex_actors.wire.requests import RetrieveFutureRequest
+from tinkex_actors.wire.requests import CancelFutureRequest, RetrieveFutureRequest
 
 
 async def retrieve_future(service: Service, call: Call) -> Answer:
@@ -26,3 +34,53 @@ async def retrieve_future(service: Service, call: Call) -> Answer:
         return Answer(encode_not_yet(MetadataOnly(len(outcome.body))))
     finished = unpack_for(outcome, promise.request_type, call.headers.get("accept", ""))
     return Answer(finished.body, content_type=finished.content_type)
+
+
+async def cancel_future(service: Service, call: Call) -> Answer:
+    """``POST cancel_future``: a sample that nobody waits for any more. Training is not cancelled, nor what is done."""
+    promise = service.shop.futures.find(call.decode(CancelFutureRequest).request_id, call.owner)
+    if promise.outcome is None and promise.request_type == "Sample":
+        await service.samplers.cancel(promise)
+    return answer_json()
+
+
+@frozen
+class PollTarget:
+    """Whose samples."""
+
+    sampling_session_id: SamplingSessionId
+    cloned_sampler_id: int
+    type: Literal["sampling_session"] = "sampling_session"
+
+
+@frozen
+class RetrieveFuturesRequest:
+    """``retrieve_futures``."""
+
+    target: PollTarget
+    prev_cursor: int
+    timeout: float | None = None
+    retrieved_request_ids: tuple[RequestId, ...] = ()
+
+
+async def retrieve_futures(service: Service, call: Call) -> Answer:
+    """``POST retrieve_futures``: what became of one client's samples since its last poll; a long poll."""
+    request = call.decode(RetrieveFuturesRequest)
+    sampling = await service.find_living_sampler(call.owner, request.target.sampling_session_id)
+    log = sampling.completions_of(request.target.cloned_sampler_id)
+    if sampling.is_reopened and request.prev_cursor > log.cursor:
+        raise Gone("the server was restarted and its completions are lost; sample again")
+    limit, is_closing = service.shop.limits.long_poll, service.shop.futures.is_closing
+    patience = limit if request.timeout is None else min(max(request.timeout, 0.0), limit)
+    found = await log.read(request.prev_cursor, 0.0 if is_closing else patience)
+    return Answer(orjson.dumps({"completions": [_describe(one) for one in found], "cursor": log.cursor}))
+
+
+def _describe(completion: Completion) -> dict[str, object]:
+    if completion.is_failed:
+        return {"state": "failed", "request_id": completion.request_id}
+    return {
+        "state": "finished",
+        "request_id": completion.request_id,
+        "response_payload_uncompressed_size": completion.size_bytes,
+    }

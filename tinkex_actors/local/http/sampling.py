@@ -4,7 +4,12 @@ from tinkex_actors.local.http.call import Answer, Call, answer_with
 from tinkex_actors.local.service import Service
 from tinkex_actors.types.ids import SamplingSessionId, TinkerPath
 from tinkex_actors.types.sessions import CreateSamplingSessionResponse, GetSamplerResponse
-from tinkex_actors.wire.requests import CreateSamplingSessionRequest, SampleRequest
+from tinkex_actors.wire.requests import (
+    CreateSamplingSessionRequest,
+    JoinSamplingSessionRequest,
+    JoinSamplingSessionResponse,
+    SampleRequest,
+)
 
 
 async def create_sampling_session(service: Service, call: Call) -> Answer:
@@ -23,3 +28,11 @@ async def get_sampler(service: Service, call: Call) -> Answer:
     session = service.samplers.find(call.owner, SamplingSessionId(call.path["sampling_session_id"]))
     path = None if session.model_path is None else TinkerPath(session.model_path)
     return answer_with(GetSamplerResponse(session.sampling_session_id, session.base_model, path))
+
+
+async def join_sampling_session(service: Service, call: Call) -> Answer:
+    """``POST join_sampling_session``: a number for one more copy of a sampling client; the first client is 0."""
+    request = call.decode(JoinSamplingSessionRequest)
+    sampling = await service.find_living_sampler(call.owner, request.sampling_session_id)
+    sampling.copies += 1
+    return answer_with(JoinSamplingSessionResponse(sampling.copies))

@@ -172,3 +172,53 @@ async def test_an_unknown_sampling_session_or_source_is_refused(tmp_path: Path) 
         assert (await site.post("create_sampling_session", **asked, base_model="no")).status == 400
         path = "tinker://x/sampler_weights/a"
         assert (await site.post("create_sampling_session", **asked, model_path=path)).status == 404
+
+
+async def poll(site: Site, sampling_session_id: str, cursor: int = 0, copy: int = 0, **body: Any) -> Reply:
+    """Send retrieve_futures."""
+    target = {"type": "sampling_session", "sampling_session_id": sampling_session_id, "cloned_sampler_id": copy}
+    return await site.post("retrieve_futures", target=target, prev_cursor=cursor, retrieved_request_ids=[], **body)
+
+
+async def test_one_poll_brings_the_completions_of_one_copy_of_a_client(tmp_path: Path) -> None:
+    """In the order of completion, behind a cursor; copies do not see each other's."""
+    async with open_site(tmp_path) as site:
+        sampling_session_id = await sampler(site, await site.session())
+        promised = await ask(site, sampling_session_id, 0)
+        await ask(site, sampling_session_id, 10**9)
+        await drawn(site, promised)
+        found = (await poll(site, sampling_session_id)).json
+        [completion] = found["completions"]
+        assert (completion["state"], completion["request_id"]) == ("finished", promised.json["request_id"])
+        assert completion["response_payload_uncompressed_size"] > 0
+        assert (await poll(site, sampling_session_id, found["cursor"], timeout=0)).json == {
+            "completions": [],
+            "cursor": found["cursor"],
+        }
+        assert len((await poll(site, sampling_session_id, copy=1)).json["completions"]) == 1
+
+
+async def test_copies_of_a_client_get_numbers_of_their_own(tmp_path: Path) -> None:
+    """The first client is 0; two copies must never use the same sequence numbers."""
+    async with open_site(tmp_path) as site:
+        sampling_session_id = await sampler(site, await site.session())
+        join = {"sampling_session_id": sampling_session_id}
+        joined = [(await site.post("join_sampling_session", **join)).json for _ in range(2)]
+        assert joined == [{"client_counter": 1}, {"client_counter": 2}]
+
+
+async def test_a_cancelled_sample_fails_and_is_not_counted(tmp_path: Path) -> None:
+    """Nobody waits for it; what was not done is not in the log. Cancelling again, or what is done, changes nothing."""
+    async with open_site(tmp_path) as site:
+        sampling_session_id = await sampler(site, await site.session())
+        async with site.service.shop.sampling:
+            promised = await ask(site, sampling_session_id)
+            for _ in range(2):
+                assert (await site.post("cancel_future", request_id=promised.json["request_id"])).status == 200
+        failed = (await site.fetch(promised)).json
+        assert (failed["category"], "cancelled" in failed["error"]) == ("user", True)
+        done = await ask(site, sampling_session_id, 1)
+        await drawn(site, done)
+        await site.post("cancel_future", request_id=done.json["request_id"])
+        assert (await drawn(site, done)).sequences
+        assert site.service.shop.audit.count("sample") == 1
