@@ -1,5 +1,6 @@
 # One command each, from a bare machine with make and Python >= 3.11. uv is used when it is there.
 #
+#   make help         this list
 #   make demo         fine-tune a small real model under supervision, crash it half-way, watch it go on
 #   make test         the whole suite
 #   make check        static checks: ruff, mypy, pyright, import-linter, deptry, codespell, interrogate
@@ -27,7 +28,10 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL   = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: demo test check format install conformance deep bench-actors docs parity clean
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+.PHONY: help demo test check format install conformance deep bench-actors docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)

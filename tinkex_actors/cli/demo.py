@@ -21,8 +21,8 @@ _DATA = Path(__file__).parents[1] / "local" / "data" / "questions.jsonl"
 @click.command("demo")
 @click.option("--data", type=click.Path(path_type=Path), default=_DATA, show_default="a hundred questions that come along",
               help="A .jsonl file with 'messages', or 'prompt' and 'completion'; or a .txt file.")  # fmt: skip
-@click.option("--steps", type=click.IntRange(min=1), default=60, show_default=True, help="Optimizer steps.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Sequences in a step.")
+@click.option("--steps", type=click.IntRange(min=1), default=100, show_default=True, help="Optimizer steps.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=20, show_default=True, help="Sequences in a step.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.01, show_default=True)
 @click.option("--rank", type=click.IntRange(min=1), default=32, show_default=True, help="Of the low-rank adapter.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
