@@ -76,6 +76,7 @@ from supervisors._events import RestartScheduled as RestartScheduled
 from supervisors._events import SupervisorGaveUp as SupervisorGaveUp
 from supervisors._exit import Exit as Exit
 from supervisors._exit import ExitKind as ExitKind
+from supervisors._machine import TimeoutKind as TimeoutKind
 from supervisors._monitor import Down as Down
 from supervisors._monitor import Monitor as Monitor
 from supervisors._ref import Ref as Ref
@@ -98,6 +99,7 @@ from supervisors._spec import Restart as Restart
 from supervisors._spec import Strategy as Strategy
 from supervisors._spec import SupervisorSpec as SupervisorSpec
 from supervisors._spec import Via as Via
+from supervisors._state_machine import StateMachine as StateMachine
 from supervisors._stream import Failed as Failed
 from supervisors._stream import Finished as Finished
 from supervisors._stream import StreamOutcome as StreamOutcome
@@ -164,6 +166,7 @@ __all__ = [
     "RestartScheduled",
     "Snapshot",
     "StartError",
+    "StateMachine",
     "Strategy",
     "StreamOutcome",
     "SubscriberTooSlow",
@@ -178,6 +181,7 @@ __all__ = [
     "TaskScope",
     "TaskStopped",
     "TaskSupervisor",
+    "TimeoutKind",
     "TooManyChildren",
     "Topic",
     "Tree",

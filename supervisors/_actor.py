@@ -139,6 +139,10 @@ class Actor:
         monitor.watch()
         return monitor
 
+    def _make_performer(self) -> Any:
+        """Whose methods the operations are; for what stands between the mailbox and the actor."""
+        return self
+
     async def _consult(self, fn: Callable[[Any], object]) -> outcome.Outcome[object]:
         """Apply *fn* to this actor in a turn. What it raises is the asker's, not a crash."""
         return outcome.capture(fn, self)

@@ -36,6 +36,11 @@ class Suspended(Enum):
 SUSPENDED: Final = Suspended.SUSPENDED
 """Holds the turn of a suspended actor."""
 
+
+class Postponed(BaseException):
+    """Ends an operation of a state machine that keeps its request for later. No exception to be caught by users."""
+
+
 _BATCH = 16
 """Messages served without a checkpoint: a full mailbox must not starve the other tasks."""
 
@@ -54,6 +59,7 @@ class ActorLife(Life):
         "actor",
         "cell",
         "firsts",
+        "performer",
         "running",
         "turn",
     )
@@ -62,6 +68,8 @@ class ActorLife(Life):
         super().__init__(cell, number)
         self.cell = cell
         self.actor: Actor | None = None
+        self.performer: object = None
+        """Whose methods are the operations: the actor, or what stands before it."""
         self.turn: trio.lowlevel.Task | Suspended | None = None
         """The task that holds the turn."""
         self.running: Request | None = None
@@ -90,9 +98,10 @@ class ActorLife(Life):
         actor = self.cell.make()
         self.actor = actor
         actor._life_of_actor = self  # noqa: SLF001 - the runtime's own field
+        self.performer = performer = actor._make_performer()  # noqa: SLF001 - of this package
         limit = self.cell.spec.start_timeout
         with trio.fail_after(limit):
-            await actor.on_start()
+            await performer.on_start()
 
     async def _serve(self, request: Request | None) -> None:
         """Perform *request* and what follows, holding the turn; rest when there is nothing to do."""
@@ -121,7 +130,7 @@ class ActorLife(Life):
         self.firsts = 0
         request.is_begun = True
         try:
-            operation = getattr(self.actor, request.operation)(*request.args, **request.kwargs)
+            operation = getattr(self.performer, request.operation)(*request.args, **request.kwargs)
         except TypeError as error:
             # The arguments do not fit. That is the sender's mistake: nothing of the actor has run.
             self._answer_error(request, error)
@@ -137,6 +146,8 @@ class ActorLife(Life):
 
     def _is_answer(self, request: Request, error: BaseException) -> bool:
         """Tell the caller of an operation that raised. Returns False when the life has to end of it."""
+        if isinstance(error, Postponed):
+            return True
         actor = self.actor
         if isinstance(error, Exception) and actor is not None and isinstance(error, actor.expected_errors):
             self._answer_error(request, error)
@@ -155,6 +166,11 @@ class ActorLife(Life):
             self.slot.emit(CastFailed(trio.current_time(), self.slot.path, request.operation, error))
 
     # ------------------------------------------------------------------ the turn
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether what is queued is served."""
+        return self.asked is None or self._drain
 
     def is_starting_self(self) -> bool:
         """Whether the running task is this life's own, inside ``on_start``."""
