@@ -7,11 +7,12 @@ over leaves it alone afterwards. Lists are accepted at the door and cost a conve
 import math
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from attrs import cmp_using, field, frozen
+from attrs import cmp_using, field, fields, frozen
 
 Array: TypeAlias = npt.NDArray[Any]
 """An array of some dtype."""
@@ -224,6 +225,31 @@ class TensorData:
     def tolist(self, *, pad_value: int = 0) -> Any:
         """Return nested lists of Python numbers in the tensor's shape."""
         return self.to_numpy(pad_value=pad_value).tolist()
+
+
+# How attrs fills a frozen class with slots, without looking anything up: half the cost of `object.__setattr__`.
+_PUT = tuple(getattr(TensorData, attribute.name).__set__ for attribute in fields(TensorData))
+
+
+def split_rows(elements: Array, bounds: Sequence[int], dtype: TensorDtype) -> list[TensorData]:
+    """Make the one-dimensional tensors that lie between *bounds*, unchecked and at a tenth of the cost. For decoders.
+
+    Args:
+        elements: Flat, contiguous, of *dtype*; the tensors are views of it.
+        bounds: Rising indices into it, one more than tensors. Nobody looks.
+        dtype: The element type.
+    """
+    new, put_data, put_dtype, put_shape, put_crow, put_col = object.__new__, *_PUT
+    tensors: list[TensorData] = []
+    for first, last in pairwise(bounds):
+        tensor = new(TensorData)
+        put_data(tensor, elements[first:last])
+        put_dtype(tensor, dtype)
+        put_shape(tensor, (last - first,))
+        put_crow(tensor, None)
+        put_col(tensor, None)
+        tensors.append(tensor)
+    return tensors
 
 
 def _count(shape: tuple[int, ...]) -> int:

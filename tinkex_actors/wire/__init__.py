@@ -1,7 +1,8 @@
 """Bytes to types and back, in both encodings and both directions. No I/O, no clock.
 
 ============== ====================================================================================================
-fwdbwd         `encode_forward_backward_request` / `decode_forward_backward_request` and the output's pair, protobuf
+fwdbwd         `encode_forward_backward_request` / `decode_forward_backward_request` and the output's pair, protobuf;
+               `encode_forward_backward_parts` gives the same body in pieces, without a copy of the arrays
 samples        `encode_sample_response` / `decode_sample_response`, protobuf
 json_codec     `encode_json`, `decode_answer` (client side), `decode_request` (server side)
 requests       the bodies a client sends in JSON, one class for each operation
@@ -17,6 +18,7 @@ from tinkex_actors.wire._json_results import (
     ForwardBackwardJsonRequest,
     ForwardJsonRequest,
 )
+from tinkex_actors.wire._parts import BodyParts, encode_forward_backward_parts
 from tinkex_actors.wire.futures import (
     JSON,
     PROTOBUF,
@@ -69,6 +71,7 @@ from tinkex_actors.wire.samples import (
 __all__ = [
     "JSON",
     "PROTOBUF",
+    "BodyParts",
     "CancelFutureRequest",
     "CheckpointTtlRequest",
     "ClientConfigRequest",
@@ -101,6 +104,7 @@ __all__ = [
     "decode_sample_response",
     "decode_try_again",
     "encode_forward_backward_output",
+    "encode_forward_backward_parts",
     "encode_forward_backward_request",
     "encode_json",
     "encode_not_yet",

@@ -19,18 +19,20 @@ _STORED: Mapping[int, np.dtype[Any]] = {
     pb.DTYPE_INT32: np.dtype("<i4"),
     pb.DTYPE_BFLOAT16: np.dtype("<u2"),
 }
+# Looking a dtype up by name costs more than viewing the buffer.
+_DTYPES = {dtype.str: dtype for dtype in _STORED.values()}
 _WRITTEN = {TensorDtype.FLOAT32: pb.DTYPE_FLOAT32, TensorDtype.INT64: pb.DTYPE_INT64}
 _MAX_DENSE = 2**28
 """Most elements that a sparse tensor may stand for: 1 GiB of float32. Sparse bodies are cheap to send."""
 
 
-def read_array(buffer: bytes, dtype: str, path: str) -> Array:
+def read_array(buffer: bytes | memoryview, dtype: str, path: str) -> Array:
     """View *buffer* as a flat array.
 
     Raises:
         Mismatch: The buffer does not hold whole elements.
     """
-    stored = np.dtype(dtype)
+    stored = _DTYPES[dtype]
     if len(buffer) % stored.itemsize:
         raise Mismatch(path, f"a multiple of {stored.itemsize} bytes", f"{len(buffer)} bytes")
     return np.frombuffer(buffer, stored)
@@ -48,7 +50,7 @@ def item_size(dtype: int, path: str) -> int:
     return stored.itemsize
 
 
-def read_elements(buffer: bytes, dtype: int, path: str) -> Array:
+def read_elements(buffer: bytes | memoryview, dtype: int, path: str) -> Array:
     """View *buffer* as float32 or int64, widening bfloat16 and int32.
 
     Raises:
@@ -62,7 +64,7 @@ def read_elements(buffer: bytes, dtype: int, path: str) -> Array:
     return array.astype(np.int64) if dtype == pb.DTYPE_INT32 else array
 
 
-def read_indices(buffer: bytes, path: str) -> IntArray:
+def read_indices(buffer: bytes | memoryview, path: str) -> IntArray:
     """View *buffer* as int64."""
     return read_array(buffer, "<i8", path)
 

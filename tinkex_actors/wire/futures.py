@@ -22,7 +22,8 @@ from tinkex_actors.types import (
 )
 from tinkex_actors.wire._json_rules import as_dict
 from tinkex_actors.wire._mismatch import Mismatch, read_answer, show
-from tinkex_actors.wire.fwdbwd import encode_forward_backward_output, read_forward_backward_output
+from tinkex_actors.wire._reader import read_forward_backward_output
+from tinkex_actors.wire.fwdbwd import encode_forward_backward_output
 from tinkex_actors.wire.json_codec import encode_json, from_json, parse
 from tinkex_actors.wire.samples import encode_sample_response, read_sample_response
 

@@ -69,36 +69,44 @@ def decode_sample_response(body: bytes) -> SampleResponse:
 def read_sample_response(body: bytes) -> SampleResponse:
     """Read the answer, complaining by `Mismatch`; `decode_sample_response` is its public form."""
     message = pb.SampleResponse.FromString(body)
+    # Asking for a part that is absent makes an empty one, which costs more than asking whether it is there.
+    has = message.HasField
     return SampleResponse(
-        sequences=[_read_sequence(sequence, f"sequences[{i}]") for i, sequence in enumerate(message.sequences)],
-        prompt_logprobs_np=_read_logprobs(message.prompt_logprobs, "prompt_logprobs"),
-        topk_prompt_logprobs_np=_read_topk(message.topk_prompt_logprobs, "topk_prompt_logprobs"),
-        target_prompt_logprobs=(
-            read_tensor(message.target_prompt_logprobs, "target_prompt_logprobs")
-            if message.HasField("target_prompt_logprobs")
-            else None
-        ),
-        prompt_cache_hit_tokens=message.prompt_cache_hit_tokens,
-        prompt_alt_tokens=(
-            PromptAltTokens(
-                read_tensor(message.prompt_alt_tokens.tokens, "prompt_alt_tokens.tokens"),
-                read_tensor(message.prompt_alt_tokens.logprobs, "prompt_alt_tokens.logprobs"),
-            )
-            if message.HasField("prompt_alt_tokens")
-            else None
-        ),
+        [_read_numbered(sequence, index) for index, sequence in enumerate(message.sequences)],
+        _read_logprobs(message.prompt_logprobs, "prompt_logprobs"),
+        _read_topk(message.topk_prompt_logprobs, "topk_prompt_logprobs") if has("topk_prompt_logprobs") else None,
+        read_tensor(message.target_prompt_logprobs, "target_prompt_logprobs")
+        if has("target_prompt_logprobs")
+        else None,
+        message.prompt_cache_hit_tokens,
+        _read_alternatives(message.prompt_alt_tokens) if has("prompt_alt_tokens") else None,
     )
 
 
-def _read_sequence(message: pb.SampledSequence, path: str) -> SampledSequence:
+def _read_alternatives(message: pb.PromptAltTokens) -> PromptAltTokens:
+    return PromptAltTokens(
+        read_tensor(message.tokens, "prompt_alt_tokens.tokens"),
+        read_tensor(message.logprobs, "prompt_alt_tokens.logprobs"),
+    )
+
+
+def _read_numbered(message: pb.SampledSequence, index: int) -> SampledSequence:
+    try:
+        return _read_sequence(message)
+    except Mismatch as mismatch:
+        raise mismatch.under(f"sequences[{index}]") from mismatch
+
+
+def _read_sequence(message: pb.SampledSequence) -> SampledSequence:
     stop_reason = _READ_STOP.get(message.stop_reason)
     if stop_reason is None:
-        raise Mismatch(f"{path}.stop_reason", "STOP or LENGTH", str(message.stop_reason))
-    tokens = read_array(message.tokens, "<i4", f"{path}.tokens")
-    logprobs = _read_logprobs(message.logprobs, f"{path}.logprobs")
+        raise Mismatch("stop_reason", "STOP or LENGTH", str(message.stop_reason))
+    tokens = read_array(message.tokens, "<i4", "tokens")
+    logprobs = _read_logprobs(message.logprobs, "logprobs")
     if logprobs is not None and logprobs.size != tokens.size:
-        raise Mismatch(f"{path}.logprobs", f"{tokens.size}, one for each token", str(logprobs.size))
-    topk = _read_topk(message.topk_sampled_logprobs, f"{path}.topk_sampled_logprobs")
+        raise Mismatch("logprobs", f"{tokens.size}, one for each token", str(logprobs.size))
+    has_topk = message.HasField("topk_sampled_logprobs")
+    topk = _read_topk(message.topk_sampled_logprobs, "topk_sampled_logprobs") if has_topk else None
     return SampledSequence(stop_reason, tokens, logprobs, topk)
 
 
@@ -107,7 +115,6 @@ def _read_logprobs(buffer: bytes, path: str) -> FloatArray | None:
 
 
 def _read_topk(message: pb.TopkLogprobs, path: str) -> TopkLogprobs | None:
-    # An absent table reads as one of no rows.
     length, k = message.length, message.k
     if length == 0 or k == 0:
         return None

@@ -1,10 +1,12 @@
 """Random but legal nouns, for round trips and for comparison with the official SDK."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tinker import types as sdk
+from tinker.types.image_chunk import ImageChunk as ImageChunkOfSdk
 
 from tinkex_actors.types import (
     Datum,
@@ -111,3 +113,57 @@ RESPONSES = st.builds(
     st.integers(0, 2**31 - 1),
     st.none() | st.builds(PromptAltTokens, DENSE, DENSE),
 )
+
+
+def to_sdk(request: ForwardBackwardRequest) -> sdk.ForwardBackwardRequest:
+    """The same request in the official SDK's types."""
+    given = request.forward_backward_input
+    return sdk.ForwardBackwardRequest(
+        sdk.ForwardBackwardInput(
+            data=[_datum_to_sdk(datum) for datum in given.data],
+            loss_fn=cast("Any", given.loss_fn),
+            loss_fn_config=None if given.loss_fn_config is None else dict(given.loss_fn_config),
+        ),
+        model_id=request.model_id,
+        seq_id=request.seq_id,
+    )
+
+
+def _datum_to_sdk(datum: Datum) -> sdk.Datum:
+    return sdk.Datum(
+        sdk.ModelInput(chunks=[_chunk_to_sdk(chunk) for chunk in datum.model_input.chunks]),
+        {name: _tensor_to_sdk(tensor) for name, tensor in datum.loss_fn_inputs.items()},
+        _spans_to_sdk(datum.model_input_spans),
+        _spans_to_sdk(datum.loss_fn_input_spans),
+    )
+
+
+def _chunk_to_sdk(chunk: Any) -> Any:
+    match chunk:
+        case EncodedTextChunk():
+            return sdk.EncodedTextChunk(tokens=chunk.tokens.tolist())
+        case ImageChunk():
+            return ImageChunkOfSdk(data=chunk.data, format=chunk.format, expected_tokens=chunk.expected_tokens)
+        case _:
+            return sdk.DmelChunk(dmel=chunk.dmel)
+
+
+def _tensor_to_sdk(tensor: TensorData) -> sdk.TensorData:
+    crow, col = tensor.sparse_crow_indices, tensor.sparse_col_indices
+    return sdk.TensorData(
+        tensor.data,
+        cast("Any", tensor.dtype.value),
+        None if tensor.shape is None else list(tensor.shape),
+        None if crow is None else crow.tolist(),
+        None if col is None else col.tolist(),
+    )
+
+
+def _spans_to_sdk(spans: Any) -> Any:
+    kinds: dict[type, Any] = {
+        PromptProvenanceSpan: sdk.PromptProvenanceSpan,
+        SampledProvenanceSpan: sdk.SampledProvenanceSpan,
+    }
+    if spans is None:
+        return None
+    return [kinds[type(s)](sequence_id=s.sequence_id, offset=s.offset, length=s.length) for s in spans]

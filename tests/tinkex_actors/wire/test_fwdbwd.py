@@ -1,13 +1,16 @@
 """`tinkex_actors.wire.fwdbwd`: the protocol's own bytes, the official SDK as judge, and bytes from hell."""
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tinker.proto import request_conv as judge
 from tinker.proto import tinker_public_pb2 as sdk
 from tinker.proto.response_conv import deserialize_forward_backward_output
 
-from tests.tinkex_actors.wire.strategies import OUTPUTS, REQUESTS
+from tests.tinkex_actors.wire.strategies import OUTPUTS, REQUESTS, to_sdk
 from tinkex_actors.types import (
     Datum,
     ForwardBackwardInput,
@@ -26,6 +29,7 @@ from tinkex_actors.wire import (
     decode_forward_backward_output,
     decode_forward_backward_request,
     encode_forward_backward_output,
+    encode_forward_backward_parts,
     encode_forward_backward_request,
 )
 from tinkex_actors.wire import tinker_public_pb2 as pb
@@ -83,16 +87,31 @@ def test_the_protocol_documents_result_is_ours() -> None:
 
 @given(REQUESTS)
 def test_a_request_survives_the_wire(request: ForwardBackwardRequest) -> None:
-    """What a client sends is what a server reads; and the official messages agree about every byte of it."""
+    """What a client sends is what a server reads."""
+    assert decode_forward_backward_request(encode_forward_backward_request(request)) == request
+
+
+@given(REQUESTS)
+def test_a_request_built_by_hand_is_the_official_sdks_message(request: ForwardBackwardRequest) -> None:
+    """Field for field, for every kind of chunk, tensor, span and parameter, and of the very same length."""
+    message = judge.forward_backward_request_to_proto(to_sdk(request))
+    if request.forward_only:
+        message.forward_only = True
     body = encode_forward_backward_request(request)
-    assert decode_forward_backward_request(body) == request
-    judged = sdk.ForwardBackwardRequest.FromString(body)
-    assert sdk.ForwardBackwardRequest.FromString(judged.SerializeToString()) == judged
-    assert (judged.model_id, judged.seq_id, len(judged.data)) == (
-        request.model_id,
-        request.seq_id,
-        len(request.forward_backward_input.data),
-    )
+    assert sdk.ForwardBackwardRequest.FromString(body) == message
+    assert len(body) == message.ByteSize()
+
+
+def test_the_pieces_of_a_request_do_not_copy_the_arrays() -> None:
+    """A batch is megabytes; a socket takes it in pieces."""
+    tokens, weights = np.arange(1000, dtype=np.int32), np.ones(1000, np.float32)
+    datum = Datum(ModelInput.from_ints(tokens), {"weights": weights})
+    request = ForwardBackwardRequest(ForwardBackwardInput((datum, datum), "cross_entropy"), ModelId("m"), 1)
+    parts = encode_forward_backward_parts(request)
+    views = [np.frombuffer(part, np.uint8) for part in parts.parts if isinstance(part, memoryview)]
+    assert [bool(np.shares_memory(view, tokens)) for view in views] == [True, False, True, False]
+    assert [bool(np.shares_memory(view, weights)) for view in views] == [False, True, False, True]
+    assert parts.size_bytes == len(parts.join()) == sum(map(len, parts.parts))
 
 
 @given(OUTPUTS)
@@ -163,6 +182,57 @@ def test_data_without_tensors_are_counted() -> None:
     assert (output.loss_fn_output_type, output.loss_fn_outputs) == ("Name", [{}, {}, {}])
 
 
+def _field(number: int, wire_type: int, content: bytes) -> bytes:
+    return bytes([number << 3 | wire_type]) + content
+
+
+def _nested(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2, len(content) & 0x7F | 0x80, len(content) >> 7]) + content
+
+
+UNKNOWN = _field(9, 0, b"\xff\x01") + _field(10, 1, bytes(8)) + _field(11, 2, b"\x02ab") + _field(12, 5, bytes(4))
+
+
+def test_unknown_fields_anywhere_are_passed_over() -> None:
+    """Servers add fields; clients of yesterday go on."""
+    tensor = _field(1, 2, b"\x04" + bytes(4)) + _field(2, 2, b"\x10" + np.array([0, 4], "<i8").tobytes()) + b"\x18\x01"
+    entry = _named("x", UNKNOWN + tensor + UNKNOWN)
+    record = UNKNOWN + _nested(2, entry) + UNKNOWN
+    metric = _field(1, 2, b"\x01m") + UNKNOWN + _field(2, 1, struct.pack("<d", 0.5))
+    body = UNKNOWN + _nested(3, metric) + _nested(2, record)
+    output = decode_forward_backward_output(body)
+    assert output == ForwardBackwardOutput("ArrayRecord", [{"x": TensorData([0], "float32", [1])}], {"m": 0.5})
+
+
+def _named(name: str, value: bytes) -> bytes:
+    key = UNKNOWN + _nested(1, name.encode())
+    return key + _nested(2, value)
+
+
+def test_unpacked_numbers_are_read_as_packed_ones() -> None:
+    """Both spellings are legal for a reader."""
+    body = _batched(data=bytes(8), trailing_shape=[2, 1])
+    packed, unpacked = b"\x22\x02\x02\x01", b"\x20\x02\x20\x01"
+    assert packed in body
+    assert decode_forward_backward_output(body.replace(packed, unpacked)) == decode_forward_backward_output(body)
+
+
+def test_a_column_without_offsets_has_no_data() -> None:
+    """Which is how an empty batch may be written."""
+    message = pb.ForwardBackwardOutput()
+    message.loss_fn_outputs.add().fields["x"].dtype = pb.DTYPE_FLOAT32
+    assert decode_forward_backward_output(message.SerializeToString()).loss_fn_outputs == []
+
+
+def test_arrays_are_aligned_wherever_the_block_lies() -> None:
+    """Those who take them over are slow or wrong otherwise."""
+    for length in range(1, 9):
+        output = ForwardBackwardOutput("t" * length, RESULT.loss_fn_outputs, {})
+        decoded = decode_forward_backward_output(encode_forward_backward_output(output))
+        assert all(datum["logprobs"].data.flags.aligned for datum in decoded.loss_fn_outputs)
+        assert decoded == output
+
+
 def _batched(**parts: object) -> bytes:
     message = pb.ForwardBackwardOutput()
     record = message.loss_fn_outputs.add(num_datums=1)
@@ -177,6 +247,10 @@ def _batched(**parts: object) -> bytes:
     [
         (b"\xff", r"\$"),
         (A4[:-1], r"\$"),
+        (b"\x0b", r"\$: expected a protobuf message"),
+        (b"\x08" + b"\xff" * 11, "a number that does not end"),
+        (b"\x08\xff", "a number that does not end"),
+        (b"\x0a\x01\xff", "utf-8"),
         (_batched(data=bytes(7)), "x"),
         (_batched(offsets=[0, 12]), "offsets"),
         (_batched(offsets=[4, 0]), "offsets"),

@@ -1,0 +1,1 @@
+"""The client beside the official SDK: codecs, samples, training steps."""
