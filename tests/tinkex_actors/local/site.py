@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
-from attrs import define, field, frozen
+from attrs import define, frozen
 from starlette.applications import Starlette
 
 from supervisors import SupervisorSpec, open_supervisor
@@ -48,14 +48,74 @@ class Reply:
         return detail
 
 
+class Client(Protocol):
+    """What tests ask of a server, wherever it is."""
+
+    base_model: str
+
+    async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
+        """Send one request; header names are given with underscores. An empty value leaves a header out."""
+        ...
+
+    async def post(self, path: str, /, **body: Any) -> Reply:
+        """Send a JSON request."""
+        return await self.send("POST", path, orjson.dumps(body))
+
+    async def get(self, path: str) -> Reply:
+        """Send a request without a body."""
+        return await self.send("GET", path)
+
+    async def session(self) -> str:
+        """Open a session."""
+        opened = await self.post("create_session", tags=[], user_metadata={}, sdk_version="0")
+        session_id: str = opened.json["session_id"]
+        return session_id
+
+    async def model(self, session_id: str, number: int = 0, **body: Any) -> str:
+        """Make a model and wait for it."""
+        asked = {
+            "session_id": session_id,
+            "model_seq_id": number,
+            "base_model": self.base_model,
+            "lora_config": {"rank": 2},
+        }
+        promised = await self.post("create_model", **{**asked, **body})
+        model_id: str = (await self.fetch(promised)).json["model_id"]
+        return model_id
+
+    async def learn(self, model_id: str, seq_id: int, asked: ForwardBackwardInput | None = None) -> Reply:
+        """Send forward_backward."""
+        request = ForwardBackwardRequest(asked or batch(), ModelId(model_id), seq_id)
+        body = encode_forward_backward_request(request)
+        return await self.send("POST", "forward_backward", body, content_type=PROTOBUF)
+
+    async def step(self, model_id: str, seq_id: int, learning_rate: float = 0.01) -> Reply:
+        """Send optim_step."""
+        return await self.post(
+            "optim_step", model_id=model_id, seq_id=seq_id, adam_params={"learning_rate": learning_rate}
+        )
+
+    async def retrieve(self, request_id: str, accept: str = PROTOBUF) -> Reply:
+        """Ask once for what was promised."""
+        body = orjson.dumps({"request_id": request_id, "allow_metadata_only": True})
+        return await self.send("POST", "retrieve_future", body, accept=accept)
+
+    async def fetch(self, promised: Reply, accept: str = PROTOBUF) -> Reply:
+        """Ask until what was promised is there."""
+        assert promised.status == 200, promised.body
+        while (reply := await self.retrieve(promised.json["request_id"], accept)).status == 408:
+            pass
+        return reply
+
+
 @define
-class Site:
-    """A server and a client of it."""
+class Site(Client):
+    """A server in this process."""
 
     app: Starlette
     service: Service
     key: str = KEY
-    _number: int = field(default=0, init=False)
+    base_model: str = "random"
 
     async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
         """Send one request; header names are given with underscores. An empty value leaves a header out."""
@@ -84,51 +144,6 @@ class Site:
         start, *rest = replies
         received = {name.decode(): value.decode() for name, value in start["headers"]}
         return Reply(start["status"], received, b"".join(part.get("body", b"") for part in rest))
-
-    async def post(self, path: str, /, **body: Any) -> Reply:
-        """Send a JSON request."""
-        return await self.send("POST", path, orjson.dumps(body))
-
-    async def get(self, path: str) -> Reply:
-        """Send a request without a body."""
-        return await self.send("GET", path)
-
-    async def session(self) -> str:
-        """Open a session."""
-        opened = await self.post("create_session", tags=[], user_metadata={}, sdk_version="0")
-        session_id: str = opened.json["session_id"]
-        return session_id
-
-    async def model(self, session_id: str, number: int = 0, **body: Any) -> str:
-        """Make a model and wait for it."""
-        asked = {"session_id": session_id, "model_seq_id": number, "base_model": "random", "lora_config": {"rank": 2}}
-        promised = await self.post("create_model", **{**asked, **body})
-        model_id: str = (await self.fetch(promised)).json["model_id"]
-        return model_id
-
-    async def learn(self, model_id: str, seq_id: int, asked: ForwardBackwardInput | None = None) -> Reply:
-        """Send forward_backward."""
-        request = ForwardBackwardRequest(asked or batch(), ModelId(model_id), seq_id)
-        body = encode_forward_backward_request(request)
-        return await self.send("POST", "forward_backward", body, content_type=PROTOBUF)
-
-    async def step(self, model_id: str, seq_id: int, learning_rate: float = 0.01) -> Reply:
-        """Send optim_step."""
-        return await self.post(
-            "optim_step", model_id=model_id, seq_id=seq_id, adam_params={"learning_rate": learning_rate}
-        )
-
-    async def retrieve(self, request_id: str, accept: str = PROTOBUF) -> Reply:
-        """Ask once for what was promised."""
-        body = orjson.dumps({"request_id": request_id, "allow_metadata_only": True})
-        return await self.send("POST", "retrieve_future", body, accept=accept)
-
-    async def fetch(self, promised: Reply, accept: str = PROTOBUF) -> Reply:
-        """Ask until what was promised is there."""
-        assert promised.status == 200, promised.body
-        while (reply := await self.retrieve(promised.json["request_id"], accept)).status == 408:
-            pass
-        return reply
 
 
 @asynccontextmanager
