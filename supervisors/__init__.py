@@ -79,6 +79,8 @@ from supervisors._exit import ExitKind as ExitKind
 from supervisors._machine import TimeoutKind as TimeoutKind
 from supervisors._monitor import Down as Down
 from supervisors._monitor import Monitor as Monitor
+from supervisors._partition import PartitionSupervisor as PartitionSupervisor
+from supervisors._partition import partitioned as partitioned
 from supervisors._ref import Ref as Ref
 from supervisors._ref import Snapshot as Snapshot
 from supervisors._registry import DuplicateRegistry as DuplicateRegistry
@@ -157,6 +159,7 @@ __all__ = [
     "Observer",
     "ObserverFailed",
     "Overflow",
+    "PartitionSupervisor",
     "Ref",
     "Registered",
     "Registry",
@@ -189,6 +192,7 @@ __all__ = [
     "Via",
     "gather",
     "open_supervisor",
+    "partitioned",
     "run",
     "wait_tasks",
 ]

@@ -219,7 +219,7 @@ class Supervisor:
             ChildNotFound, ChildRunning, ChildRestarting: It is not down.
             StartError: It did not start; it stays listed.
         """
-        await self._team.begin_attended(self._find_down(child))
+        await self._team.restart_down(self._find_down(child))
 
     async def delete_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
         """Forget a child that is down.

@@ -194,6 +194,15 @@ class Team:
         if life is None:
             self._tell_start(slot, slot.exit)
 
+    async def restart_down(self, slot: AnySlot) -> None:
+        """Begin a life of a child that is down, by order. When that fails it is as down as it was before."""
+        before = slot.intent
+        try:
+            await self.begin_attended(slot)
+        except BaseException:
+            slot.intent = before
+            raise
+
     def _tell_start(self, slot: AnySlot, exit_: Exit | None) -> None:
         if exit_ is not None and exit_.kind is not ExitKind.NORMAL:
             reason = exit_ if exit_.error is None else describe(exit_.error)
@@ -319,7 +328,8 @@ class Team:
         if slot.life is None:
             slot.begin()
         life = slot.life
-        if life is not None and await slot.wait_settled(life):
+        # Another failure may have asked for yet another life of it since it started.
+        if life is not None and await slot.wait_settled(life) and slot.intent is Intent.UP:
             self._reborn.discard(slot)
 
     def _survey_group(self) -> tuple[AnySlot, AnySlot | None]:
