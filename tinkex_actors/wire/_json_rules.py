@@ -185,7 +185,4 @@ def mismatch_of(error: BaseException) -> Mismatch:
 
 def _place_of(error: BaseException) -> str:
     notes: list[Any] = getattr(error, "__notes__", [])
-    for note in notes:
-        if isinstance(note, cattrs.AttributeValidationNote):
-            return note.name
-    return ""
+    return next((note.name for note in notes if isinstance(note, cattrs.AttributeValidationNote)), "")

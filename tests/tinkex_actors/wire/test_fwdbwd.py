@@ -224,6 +224,19 @@ def test_a_column_without_offsets_has_no_data() -> None:
     assert decode_forward_backward_output(message.SerializeToString()).loss_fn_outputs == []
 
 
+def test_rows_without_elements_are_read() -> None:
+    """A loss may have nothing to say about a datum; numpy knows such shapes."""
+    (datum,) = decode_forward_backward_output(_batched(offsets=[0, 0], data=b"", trailing_shape=[0])).loss_fn_outputs
+    assert datum["x"].shape == (0, 0)
+
+
+def test_a_tensor_without_a_shape_travels_without_one() -> None:
+    """Its author did not say, and the server counts."""
+    datum = Datum(ModelInput(), {"weights": TensorData([1.0, 2.0], "float32")})
+    request = ForwardBackwardRequest(ForwardBackwardInput((datum,), "ppo"), ModelId("m"), 1)
+    assert decode_forward_backward_request(encode_forward_backward_request(request)) == request
+
+
 def test_arrays_are_aligned_wherever_the_block_lies() -> None:
     """Those who take them over are slow or wrong otherwise."""
     for length in range(1, 9):

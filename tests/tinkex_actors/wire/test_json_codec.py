@@ -151,6 +151,7 @@ def test_the_official_types_accept_our_bodies(ours: object, theirs: Any) -> None
 
 CHUNKS = (
     EncodedTextChunk([1, -2]),
+    EncodedTextChunk([]),
     ImageChunk(b"\x00\xff", "png", 3),
     ImageChunk(b"", "jpeg"),
     ImageAssetPointerChunk("loc", "jpeg"),
@@ -165,7 +166,7 @@ def test_every_chunk_of_a_prompt_survives_and_is_official() -> None:
     assert decode_request(wire.SampleRequest, body) == request
     official = sdk.SampleRequest.model_validate_json(body)
     assert [chunk.type for chunk in official.prompt.chunks] == [
-        "encoded_text", "image", "image", "image_asset_pointer", "dmel",
+        "encoded_text", "encoded_text", "image", "image", "image_asset_pointer", "dmel",
     ]  # fmt: skip
 
 
@@ -225,6 +226,11 @@ def test_what_json_cannot_hold_is_refused_by_name(metadata: dict[str, Any]) -> N
             types.CheckpointsListResponse,
             b'{"checkpoints":[{"checkpoint_id":"a"}]}',
             r"checkpoints\[0\].checkpoint_type",
+        ),
+        (
+            types.Checkpoint,
+            b'{"checkpoint_id":"a","checkpoint_type":"x"}',
+            "checkpoint_type: expected one of training, sampler",
         ),
         (types.SessionSummary, b'{"session_id":"s","created_at":"soon"}', "created_at: expected a time in ISO 8601"),
         (types.ClientDynamicConfigResponse, b'{"refresh_interval_sec":"1"}', "refresh_interval_sec: expected a number"),

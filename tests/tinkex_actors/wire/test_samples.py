@@ -99,6 +99,10 @@ def test_decoding_does_not_copy() -> None:
     """Views of the body: a batch of long samples costs nothing twice."""
     response = decode_sample_response(encode_sample_response(CUT))
     assert not response.sequences[0].tokens_np.flags.owndata
-    tensor = TensorData([1.0], "float32", [1])
+
+
+@pytest.mark.parametrize("tensor", [TensorData([1.0], "float32", [1]), TensorData([1.0, 2.0], "float32")])
+def test_targets_survive_with_and_without_a_shape(tensor: TensorData) -> None:
+    """A server need not say it for a flat one."""
     with_target = SampleResponse([], target_prompt_logprobs=tensor)
     assert decode_sample_response(encode_sample_response(with_target)).target_prompt_logprobs == tensor
