@@ -1,0 +1,592 @@
+"""State machines: states, postponed and inserted events, timeouts, enter hooks: SM-01 to SM-25."""
+# ruff: noqa: ARG001 - a test has virtual time by naming the clock
+
+import math
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from supervisors import (
+    ActorCrashed,
+    ActorNotAlive,
+    AlreadyStarted,
+    CastFailed,
+    ChildCrashed,
+    Ignore,
+    Name,
+    StartError,
+    StateMachine,
+    TimeoutKind,
+    open_supervisor,
+)
+from tests.supervisors.otp.actors import EventLog, settle
+
+
+class Is(Enum):
+    """States."""
+
+    A = "a"
+    B = "b"
+    C = "c"
+
+
+Step = Callable[["Probe"], None]
+
+
+class Probe(StateMachine[Is]):
+    """Does in each event what the test says, and keeps a log of everything."""
+
+    def __init__(self, log: list[str], on_enter: dict[Is, Step] | None = None, on_start: Step | None = None) -> None:
+        super().__init__(Is.A)
+        self._log = log
+        self._on_enter = on_enter or {}
+        self._on_start = on_start
+
+    async def on_start(self) -> None:
+        """Start as told."""
+        if self._on_start is not None:
+            self._on_start(self)
+
+    async def on_enter(self, previous: Is) -> None:
+        """Log it, and do as told."""
+        self._log.append(f"enter {previous.value}{self.state.value}")
+        step = self._on_enter.get(self.state)
+        if step is not None:
+            step(self)
+
+    async def event(self, name: str, *steps: Step) -> str:
+        """Log it, and do as told."""
+        self._log.append(f"{name} in {self.state.value}")
+        for step in steps:
+            step(self)
+        return name
+
+    async def wait_for(self, state: Is, name: str) -> str:
+        """Answer once the machine is in *state*."""
+        if self.state is not state:
+            self.postpone()
+        self._log.append(f"{name} in {self.state.value}")
+        return name
+
+    async def halt(self) -> None:
+        """End."""
+        self.stop()
+
+
+def go(state: Is) -> Step:
+    """Change the state."""
+    return lambda machine: machine.next_state(state)
+
+
+def repeat(machine: Probe) -> None:
+    """Enter the state again."""
+    machine.repeat_state()
+
+
+def postpone(machine: Probe) -> None:
+    """Keep the event."""
+    machine.postpone()
+
+
+def insert_a_hook(machine: Probe) -> None:
+    """Take a hook for an event."""
+    machine.next_event(Probe.on_enter, Is.A)
+
+
+def insert(name: str, *steps: Step) -> Step:
+    """Insert an event."""
+    return lambda machine: machine.next_event(Probe.event, name, *steps)
+
+
+def after(delay: float, name: str, *steps: Step, kind: object = TimeoutKind.STATE) -> Step:
+    """Set a timeout."""
+
+    def step(machine: Probe) -> None:
+        match kind:
+            case TimeoutKind.STATE:
+                machine.state_timeout(delay, Probe.event, name, *steps)
+            case TimeoutKind.EVENT:
+                machine.event_timeout(delay, Probe.event, name, *steps)
+            case _:
+                machine.named_timeout(str(kind), delay, Probe.event, name, *steps)
+
+    return step
+
+
+@pytest.mark.otp("SM-01", "SM-15")
+async def test_a_machine_starts_and_answers_as_any_actor(autojump_clock: MockClock) -> None:
+    """Under a name, or declining, or failing; hooks it does not define are not missed."""
+
+    class Plain(StateMachine[Is]):
+        async def where(self) -> Is:
+            return self.state
+
+    def decline(_: Probe) -> None:
+        raise Ignore
+
+    async with open_supervisor() as root:
+        plain = await root.start_child(lambda: Plain(Is.B), name=Name("plain", Plain))
+        assert await plain.call(Plain.where) is Is.B
+        with pytest.raises(AlreadyStarted):
+            await root.start_child(lambda: Plain(Is.B), name="plain")
+        ignored = await root.start_child(lambda: Probe([], on_start=decline), name="ignored")
+        assert not ignored.is_alive
+        with pytest.raises(TypeError, match="expected an operation"):
+            await plain.call(Plain.on_enter, Is.A)
+
+
+@pytest.mark.otp("SM-02", "SM-05")
+async def test_a_machine_stops_as_any_actor(autojump_clock: MockClock) -> None:
+    """By order, with the reason kept, and nothing is reported as a failure."""
+    log = EventLog()
+    async with open_supervisor(observers=[log]) as root:
+        machine = await root.start_child(lambda: Probe([]), restart="temporary")
+        exit_ = await machine.stop(reason="moved")
+        assert (exit_.is_clean, exit_.reason) == (True, "moved")
+        with pytest.raises(ActorNotAlive):
+            await machine.call(Probe.event, "late")
+    assert log.of(ChildCrashed) == []
+
+
+@pytest.mark.otp("SM-03")
+async def test_a_call_that_timed_out_while_postponed_is_never_handled(autojump_clock: MockClock) -> None:
+    """Its caller is gone: neither a late answer nor a late event."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        with pytest.raises(trio.TooSlowError), trio.fail_after(1):
+            await machine.call(Probe.wait_for, Is.B, "late")
+        await machine.call(Probe.event, "go", go(Is.B))
+        await settle()
+    assert log == ["enter aa", "go in a", "enter ab"]
+
+
+@pytest.mark.otp("SM-04")
+@pytest.mark.parametrize(
+    ("step", "complaint"),
+    [
+        (go("b"), "expected a Is, got 'b'"),  # type: ignore[arg-type]  # the point
+        (insert_a_hook, "expected an operation"),
+        (after(-1, "x"), "delay must be seconds >= 0 or math.inf, got -1"),
+        (after(math.nan, "x", kind=TimeoutKind.EVENT), "delay must be seconds >= 0"),
+    ],
+)
+async def test_a_wrong_wish_is_a_crash_that_names_it(step: Step, complaint: str, autojump_clock: MockClock) -> None:
+    """The caller and the supervisor hear of it."""
+    log = EventLog()
+    async with open_supervisor(observers=[log]) as root:
+        machine = await root.start_child(lambda: Probe([]))
+        with pytest.raises(ActorCrashed, match=complaint):
+            await machine.call(Probe.event, "wrong", step)
+        await settle()
+    assert len(log.of(ChildCrashed)) == 1
+
+
+@pytest.mark.otp("SM-06")
+async def test_waiting_callers_are_answered_in_order_before_the_machine_ends(autojump_clock: MockClock) -> None:
+    """Each by the handler of its own event, retried after the change; then the machine may stop."""
+    log: list[str] = []
+
+    def finish(machine: Probe) -> None:
+        machine.next_state(Is.B)
+        machine.ref.cast_nowait(Probe.halt)
+
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log), restart="temporary")
+
+        async def wait(name: str) -> None:
+            log.append(f"answer {await machine.call(Probe.wait_for, Is.B, name)}")
+
+        async with trio.open_nursery() as nursery:
+            for name in ("one", "two"):
+                nursery.start_soon(wait, name)
+                await settle()
+            await machine.call(Probe.event, "finish", finish)
+        assert (await machine.ended()).is_clean
+    assert [entry for entry in log if entry.startswith("answer")] == ["answer one", "answer two"]
+
+
+async def test_the_postponed_are_answered_when_the_machine_ends(autojump_clock: MockClock) -> None:
+    """A call has exactly one outcome, also when it waited for a state that never came."""
+    async with open_supervisor() as root:
+        for end in (Probe.halt, None):
+            machine = await root.start_child(lambda: Probe([]), restart="temporary")
+            outcomes: list[type[Exception]] = []
+
+            async def wait(machine: Any = machine, outcomes: Any = outcomes) -> None:
+                try:
+                    await machine.call(Probe.wait_for, Is.B, "never")
+                except (ActorCrashed, ActorNotAlive) as error:
+                    outcomes.append(type(error))
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                await settle()
+                if end is None:
+                    machine.cast_nowait(Probe.event, "crash", go("x"))  # type: ignore[arg-type]  # a bug, on purpose
+                else:
+                    machine.cast_nowait(end)
+            assert outcomes == [ActorNotAlive if end else ActorCrashed]
+
+
+@pytest.mark.otp("SM-07")
+async def test_entering_happens_at_the_start_and_on_every_change_and_repeat(autojump_clock: MockClock) -> None:
+    """Before anything else; a timeout set while entering counts for the state that is entered."""
+    log: list[str] = []
+    hooks = {Is.B: after(2, "tick", go(Is.C))}
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log, hooks))
+        await machine.call(Probe.event, "change", go(Is.B), insert("inserted"))
+        await machine.call(Probe.event, "stay")
+        await machine.call(Probe.event, "repeat", repeat)
+        await trio.sleep(5)
+    assert log == [
+        "enter aa", "change in a", "enter ab", "inserted in b", "stay in b", "repeat in b", "enter bb",
+        "tick in b", "enter bc",
+    ]  # fmt: skip
+
+
+@pytest.mark.otp("SM-08")
+async def test_inserted_events_come_before_postponed_ones_and_cancel_the_event_timeout(
+    autojump_clock: MockClock,
+) -> None:
+    """Three sources of events, one order."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        for name in ("1", "2"):
+            machine.cast_nowait(Probe.wait_for, Is.B, name)
+        await machine.call(
+            Probe.event, "go", go(Is.B), insert("3"), insert("4"), after(0, "never", kind=TimeoutKind.EVENT)
+        )
+        await settle()
+    assert log == ["enter aa", "go in a", "enter ab", "3 in b", "4 in b", "1 in b", "2 in b"]
+
+
+@pytest.mark.otp("SM-09")
+async def test_a_state_timeout_dies_with_its_state_and_zero_ones_come_in_order(autojump_clock: MockClock) -> None:
+    """An event timeout dies with any event, the state timeout's included."""
+    log: list[str] = []
+    event = TimeoutKind.EVENT
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        await machine.call(Probe.event, "go", go(Is.B), after(3, "late"))
+        await machine.call(Probe.event, "on", go(Is.C), after(0, "state 0", go(Is.A)), after(0, "event 0", kind=event))
+        await trio.sleep(9)
+        await machine.call(
+            Probe.event, "both", after(0, "event 0", after(1, "event 1", kind=event), kind=event), after(0, "state 0")
+        )
+        await trio.sleep(9)
+    assert log == [
+        "enter aa", "go in a", "enter ab", "on in b", "enter bc", "state 0 in c", "enter ca",
+        "both in a", "event 0 in a", "state 0 in a",
+    ]  # fmt: skip
+
+
+@pytest.mark.otp("SM-10")
+async def test_a_timeout_can_be_cancelled_or_given_another_event(autojump_clock: MockClock) -> None:
+    """An update leaves the time as it was; of one that has fired, it fires at once."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        await machine.call(Probe.event, "set", after(1, "never"), after(2, "old", kind="name"))
+        await trio.sleep(0.5)
+        await machine.call(
+            Probe.event,
+            "change",
+            lambda machine: machine.cancel_timeout(TimeoutKind.STATE),
+            lambda machine: machine.update_timeout("name", Probe.event, "new"),
+        )
+        await trio.sleep(1.6)
+        assert log[3:] == ["new in a"]
+        await machine.call(Probe.event, "again", lambda machine: machine.update_timeout("name", Probe.event, "at once"))
+        await settle()
+        assert log[4:] == ["again in a", "at once in a"]
+
+
+@pytest.mark.otp("SM-11", "SM-13")
+async def test_inserted_events_keep_their_order_and_come_before_the_mailbox(autojump_clock: MockClock) -> None:
+    """Also those that an inserted event inserts: they come before the rest of the first ones."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        machine.cast_nowait(Probe.event, "first", insert("1", insert("1.1"), insert("1.2")), insert("2"), insert("3"))
+        machine.cast_nowait(Probe.event, "queued")
+        await settle()
+    assert [entry.split()[0] for entry in log[1:]] == ["first", "1", "1.1", "1.2", "2", "3", "queued"]
+
+
+@pytest.mark.otp("SM-12")
+async def test_named_timeouts_run_side_by_side(autojump_clock: MockClock) -> None:
+    """In the order of their times; setting a name again replaces it, infinity cancels it, zero comes at once."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        absolute = trio.current_time() + 2 - trio.current_time()
+        await machine.call(
+            Probe.event,
+            "set",
+            after(3, "c", kind="c"),
+            after(1, "never", kind="x"),
+            after(1, "old", kind="a"),
+            after(absolute, "b", kind="b"),
+            after(math.inf, "never", kind="x"),
+            after(1, "a", kind="a"),
+            after(0, "zero", kind="z"),
+        )
+        await trio.sleep(9)
+    assert log[2:] == ["zero in a", "a in a", "b in a", "c in a"]
+
+
+@pytest.mark.otp("SM-18")
+async def test_the_state_can_be_read_without_being_an_event(autojump_clock: MockClock) -> None:
+    """Looking is no event: the event timeout goes on."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        await machine.call(Probe.event, "set", after(1, "idle", kind=TimeoutKind.EVENT))
+        await trio.sleep(0.5)
+        assert await machine.get_state(lambda machine: (machine.state, len(machine._log))) == (Is.A, 2)
+        await trio.sleep(1)
+    assert log[-1] == "idle in a"
+
+
+@pytest.mark.otp("SM-19", "SM-24")
+async def test_postponed_events_are_retried_after_a_change_and_not_before(autojump_clock: MockClock) -> None:
+    """Oldest first, before later messages; a postponed call is answered then."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+
+        async def call() -> None:
+            log.append(f"answer {await machine.call(Probe.wait_for, Is.B, 'call')}")
+
+        machine.cast_nowait(Probe.wait_for, Is.B, "cast")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call)
+            await settle()
+            await machine.call(Probe.event, "keep")
+            machine.cast_nowait(Probe.event, "change", go(Is.B))
+            machine.cast_nowait(Probe.event, "later")
+    assert log == [
+        "enter aa", "keep in a", "change in a", "enter ab", "cast in b", "call in b", "later in b", "answer call",
+    ]  # fmt: skip
+
+
+async def test_an_event_may_be_postponed_many_times_and_keeps_its_place(autojump_clock: MockClock) -> None:
+    """Those that wait for the same state come in the order in which they were sent, however long it took."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        for name, state in (("1", Is.C), ("2", Is.B), ("3", Is.C)):
+            machine.cast_nowait(Probe.wait_for, state, name)
+        for state in (Is.B, Is.A, Is.C):
+            await machine.call(Probe.event, "go", go(state))
+        await settle()
+    assert [entry for entry in log if entry[0].isdigit()] == ["2 in b", "1 in c", "3 in c"]
+
+
+async def test_postponing_and_changing_at_once_gives_the_event_again_in_the_new_state(
+    autojump_clock: MockClock,
+) -> None:
+    """One handler may do both: its own event is the last of the retried."""
+    log: list[str] = []
+
+    class Opener(Probe):
+        async def open(self) -> Is:
+            """Be in C, by way of it."""
+            if self.state is not Is.C:
+                self.next_state(Is.C)
+                self.postpone()
+            return self.state
+
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Opener(log))
+        assert await machine.call(Opener.open) is Is.C
+    assert log == ["enter aa", "enter ac"]
+
+
+@pytest.mark.otp("SM-20", "SM-21")
+@pytest.mark.parametrize(("step", "expected"), [(go(Is.A), []), (repeat, ["enter aa"])])
+async def test_only_another_state_is_a_change(step: Step, expected: list[str], autojump_clock: MockClock) -> None:
+    """The same state is not entered, a repeated one is; postponed events are retried in neither case."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        machine.cast_nowait(Probe.wait_for, Is.B, "postponed")
+        await machine.call(Probe.event, "same", step)
+        await settle()
+    assert log == ["enter aa", "same in a", *expected]
+
+
+@pytest.mark.otp("SM-22")
+async def test_a_change_of_state_leaves_the_named_timeouts_alone(autojump_clock: MockClock) -> None:
+    """The state's own is cancelled by the change, the event's by the event."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        await machine.call(
+            Probe.event, "set", after(1, "state"), after(1, "event", kind=TimeoutKind.EVENT), after(1, "name", kind="n")
+        )
+        await machine.call(Probe.event, "go", go(Is.B))
+        await trio.sleep(9)
+    assert log[-1] == "name in b"
+    assert len(log) == 5
+
+
+@pytest.mark.otp("SM-23")
+async def test_a_zero_timeout_comes_between_inserted_events_and_the_mailbox(autojump_clock: MockClock) -> None:
+    """As if the world had waited for the machine."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        machine.cast_nowait(Probe.wait_for, Is.B, "postponed")
+        await settle()
+        machine.cast_nowait(Probe.event, "go", go(Is.B), after(0, "zero"), insert("inserted"))
+        machine.cast_nowait(Probe.event, "message")
+        await settle()
+    assert log[3:] == ["inserted in b", "zero in b", "postponed in b", "message in b"]
+
+
+@pytest.mark.otp("SM-25")
+@pytest.mark.parametrize("step", [go(Is.B), insert("x"), postpone, repeat])
+async def test_entering_may_only_set_timeouts(step: Step, autojump_clock: MockClock) -> None:
+    """Anything else would make the order of events a riddle: it is a bug, and crashes as one."""
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe([], {Is.C: step}))
+        with pytest.raises(ActorCrashed, match="is not for on_enter, which may only set timeouts"):
+            await machine.call(Probe.event, "go", go(Is.C))
+
+
+async def test_a_handler_that_raises_has_changed_nothing(autojump_clock: MockClock) -> None:
+    """An expected error is an answer; the wishes made before it are void."""
+    log: list[str] = []
+
+    class Picky(Probe):
+        expected_errors = (ValueError,)
+
+        async def refuse(self) -> None:
+            """Wish for much, and raise."""
+            self.next_state(Is.B)
+            self.next_event(Probe.event, "never")
+            self.named_timeout("n", 1, Probe.event, "never")
+            raise ValueError("no")
+
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Picky(log))
+        with pytest.raises(ValueError, match="no"):
+            await machine.call(Picky.refuse)
+        await trio.sleep(5)
+    assert log == ["enter aa"]
+
+
+async def test_a_handler_may_leave_its_turn_and_change_the_state_it_finds(autojump_clock: MockClock) -> None:
+    """Each handler has its own wishes, also while another is handled meanwhile."""
+    log: list[str] = []
+
+    class Slow(Probe):
+        async def work(self) -> Is:
+            """Wait for the world, then go on to C."""
+            self.next_event(Probe.event, "inserted")
+            async with self.off_turn():
+                await trio.sleep(2)
+            self.next_state(Is.C)
+            return self.state
+
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Slow(log))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(machine.call, Slow.work)
+            await trio.sleep(1)
+            await machine.call(Probe.event, "go", go(Is.B))
+    assert log == ["enter aa", "go in a", "enter ab", "enter bc", "inserted in c"]
+
+
+async def test_wishes_are_refused_where_nothing_would_apply_them(autojump_clock: MockClock) -> None:
+    """From a helper task, from outside, and postponing a start."""
+    crashes = EventLog()
+
+    class Helper(Probe):
+        async def help(self) -> None:
+            """Change the state beside the turn."""
+            self.start_soon(self._beside)
+            await trio.sleep(1)
+
+        async def _beside(self) -> None:
+            self.next_state(Is.B)
+
+    async with open_supervisor(observers=[crashes]) as root:
+        with pytest.raises(StartError, match="postpone is for the handler of an event"):
+            await root.start_child(lambda: Probe([], on_start=postpone))
+        machine = await root.start_child(lambda: Helper([]))
+        with pytest.raises(ActorCrashed, match=r"from elsewhere, cast to self\.ref"):
+            await machine.call(Helper.help)
+
+
+async def test_a_start_may_choose_another_state_and_set_timeouts(autojump_clock: MockClock) -> None:
+    """``on_start`` is a handler too; the state it chooses is the first to be entered."""
+    log: list[str] = []
+
+    def begin(machine: Probe) -> None:
+        machine.next_state(Is.B)
+        machine.state_timeout(1, Probe.event, "tick")
+        machine.next_event(Probe.event, "first")
+
+    async with open_supervisor() as root:
+        await root.start_child(lambda: Probe(log, on_start=begin))
+        await trio.sleep(2)
+    assert log == ["enter bb", "first in b", "tick in b"]
+
+
+async def test_a_new_life_begins_with_the_first_state_and_no_old_timeouts(autojump_clock: MockClock) -> None:
+    """What was pending died with the old life."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log))
+        await machine.call(Probe.event, "go", go(Is.B), after(2, "never"), after(2, "never", kind="n"))
+        machine.kill()
+        await trio.sleep(9)
+    assert log == ["enter aa", "go in a", "enter ab", "enter aa"]
+
+
+async def test_a_postponed_cast_is_kept_for_the_next_life_if_the_mailbox_is(autojump_clock: MockClock) -> None:
+    """It is a message that was not handled, wherever it waits."""
+    log: list[str] = []
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe(log), keep_mailbox=True)
+        machine.cast_nowait(Probe.wait_for, Is.B, "kept")
+        await settle()
+        with pytest.raises(ActorCrashed):
+            await machine.call(Probe.event, "crash", go("x"))  # type: ignore[arg-type]  # a bug, on purpose
+        await machine.call(Probe.event, "go", go(Is.B))
+        await settle()
+    assert log[-1] == "kept in b"
+
+
+async def test_arguments_that_do_not_fit_are_the_senders_mistake(autojump_clock: MockClock) -> None:
+    """As with any actor: an answer, and no crash."""
+    events = EventLog()
+    async with open_supervisor(observers=[events]) as root:
+        machine = await root.start_child(lambda: Probe([]))
+        with pytest.raises(TypeError):
+            await machine.call(Probe.event)  # type: ignore[call-arg]  # the point
+        machine.cast_nowait(Probe.halt, 1)  # type: ignore[call-arg]  # the point
+        await settle()
+        assert machine.life == 1
+    assert len(events.of(CastFailed)) == 1
+
+
+async def test_a_machine_that_forgot_its_first_state_says_so() -> None:
+    """The one mistake everybody makes once."""
+
+    class Forgetful(Probe):
+        def __init__(self) -> None:
+            pass
+
+    async with open_supervisor() as root:
+        with pytest.raises(StartError, match=r"Forgetful.__init__ must call super\(\).__init__"):
+            await root.start_child(Forgetful)
