@@ -5,6 +5,7 @@ Messages sent while a child restarts wait here for the new life. Those queued wh
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
@@ -15,7 +16,7 @@ from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._mailbox import Bound
 from supervisors._ref import Ref
-from supervisors._reply import Request
+from supervisors._reply import Message, Request, to_request
 from supervisors._slot import Slot
 from supervisors._spec import ChildSpec, Name, Via
 from supervisors._turn import SUSPENDED, ActorLife
@@ -30,11 +31,13 @@ A = TypeVar("A", bound="Actor")
 class Cell(Slot[ChildSpec[Any]], Generic[A]):
     """One actor, over many lives."""
 
-    __slots__ = ("bound", "operations", "queue", "ref", "server")
+    __slots__ = ("bound", "inbox", "operations", "queue", "ref", "server")
 
     def __init__(self, team: "Team", spec: ChildSpec[Any], name: str) -> None:
         super().__init__(team, spec, name)
-        self.queue: deque[Request] | None = None
+        self.queue: deque[Message] | None = None
+        self.inbox: deque[Message] | None = None
+        """The queue, while a cast needs nothing but to be appended: the turn is held, and there is no bound."""
         self.server: ActorLife | None = None
         """The life that takes mail now; None between two lives and while one stops."""
         self.operations: dict[object, str] = {}
@@ -79,66 +82,80 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
                 raise self.not_alive()
         elif server.offer(request):
             return True
-        queue = self.queue
-        if queue is None:
-            queue = self.queue = deque()
+        if self.bound is not None:
+            return self.bound.put(self.open_queue(), request, may_wait=may_wait)
+        self.open_queue().append(request)
+        return True
+
+    def cast(self, operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Deliver a cast, or queue it, or drop it when no life will serve it.
+
+        Raises:
+            MailboxFull: There is no room.
+        """
+        self.team.runtime.check_home()
+        server = self.server
+        if server is None and not self.expects_life():
+            return
         if server is not None and server.is_starting_self():
             # What on_start sends to its own actor is the continuation of the start: before what waits for this life.
-            self.put_first(request)
+            self.put_first(Request(self, operation, args, kwargs))
         elif self.bound is not None:
-            return self.bound.put(queue, request, may_wait=may_wait)
-        else:
-            queue.append(request)
-        return True
+            self.post(Request(self, operation, args, kwargs))
+        elif server is None or not server.offer((operation, args, kwargs)):
+            queue = self.open_queue()
+            queue.append((operation, args, kwargs))
+            if server is not None and server.is_ready:
+                self.inbox = queue
 
     def post_own(self, request: Request) -> None:
         """Deliver a timer's message: never refused, a bound is for what comes from outside."""
         server = self.server
         if server is not None and not server.offer(request):
-            if self.queue is None:
-                self.queue = deque()
-            self.queue.append(request)
+            self.open_queue().append(request)
 
     def put_first(self, request: Request) -> None:
         """Queue *request* before everything but earlier ones that were put first."""
         server = self.server
-        if self.queue is None:
-            self.queue = deque()
         if server is not None:
-            self.queue.insert(server.firsts, request)
+            self.open_queue().insert(server.firsts, request)
             server.firsts += 1
+
+    def open_queue(self) -> deque[Message]:
+        """The queue, made when first needed: an idle actor has none."""
+        queue = self.queue
+        if queue is None:
+            queue = self.queue = deque()
+        return queue
 
     def emit_dropped(self, request: Request) -> None:
         """Report a message that nobody will miss by waiting for it."""
         self.emit(MessageDropped(trio.current_time(), self.path, request.operation))
 
-    def next_request(self, queue: deque[Request]) -> Request:
+    def next_message(self, queue: deque[Message]) -> Message:
         """Take the oldest message of the queue, which is not empty."""
-        request = queue.popleft()
+        message = queue.popleft()
         if self.bound is not None and self.bound.at_door:
             self.bound.refill(queue)
-        return request
+        return message
 
     def fail_queue(self, exit_: Exit) -> None:
         """Answer everybody who is queued: the life they waited for is over."""
-        queue, self.queue = self.queue, None
+        queue, self.queue, self.inbox = self.queue, None, None
         keep = self.spec.keep_mailbox and not self.is_removed
-        for request in queue or ():
-            if request.task is not None:
-                request.fail(self.ended_error(exit_))
-            elif keep and not request.is_gone:
-                if self.queue is None:
-                    self.queue = deque()
-                self.queue.append(request)
+        for message in queue or ():
+            if isinstance(message, tuple):
+                if keep:
+                    self.open_queue().append(message)
+            elif not message.fail(self.ended_error(exit_)) and keep and not message.is_gone:
+                self.open_queue().append(message)
         if self.bound is not None and self.bound.at_door:
-            if self.queue is None:
-                self.queue = deque()
-            self.bound.refill(self.queue)
+            self.bound.refill(self.open_queue())
 
     def close_to_mail(self, life: ActorLife) -> None:
         """Queue what comes from now on for the next life."""
         if self.server is life:
-            self.server = None
+            self.server = self.inbox = None
 
     def expects_mail(self) -> bool:
         """Whether a message sent now has a chance to be served."""
@@ -146,10 +163,11 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
 
     def refuse_mail(self) -> None:
         """Fail what waits for a life: there will be none."""
-        self.server = None
+        self.server = self.inbox = None
         queue, self.queue = self.queue, None
         at_door = () if self.bound is None else tuple(self.bound.at_door)
-        for request in (*(queue or ()), *at_door):
+        for message in (*(queue or ()), *at_door):
+            request = to_request(self, message)
             if not request.fail(self.not_alive()) and not request.is_gone:
                 self.emit_dropped(request)
         if self.bound is not None:
@@ -179,9 +197,9 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         try:
             return self.operations[operation]
         except (KeyError, TypeError):
-            raise TypeError(self._explain(operation)) from None
+            raise TypeError(self.explain(operation)) from None
 
-    def _explain(self, operation: object) -> str:
+    def explain(self, operation: object) -> str:
         name = getattr(operation, "__qualname__", None) or describe(operation)
         known = ", ".join(sorted(set(self.operations.values()))) or "none"
         return (

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from supervisors._errors import MailboxFull
-from supervisors._reply import Request
+from supervisors._reply import Message, Request, to_request
 from supervisors._spec import Mailbox, Overflow
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Bound:
         self.dropped = 0
         """Messages lost because there was no room."""
 
-    def put(self, queue: deque[Request], request: Request, *, may_wait: bool) -> bool:
+    def put(self, queue: deque[Message], request: Request, *, may_wait: bool) -> bool:
         """Append *request* to *queue*, or do what the policy says. Returns whether the message is inside now.
 
         Raises:
@@ -57,7 +57,7 @@ class Bound:
                 queue.append(request)
         return self._overflow is not Overflow.WAIT
 
-    def refill(self, queue: deque[Request]) -> None:
+    def refill(self, queue: deque[Message]) -> None:
         """Let in those who have waited longest, as far as there is room."""
         while self.at_door and len(queue) < self._capacity:
             request = self.at_door.popleft()
@@ -67,19 +67,19 @@ class Bound:
                 request.answer(None)
             queue.append(request)
 
-    def _sweep(self, queue: deque[Request]) -> None:
+    def _sweep(self, queue: deque[Message]) -> None:
         """Forget messages of callers who went away: they are never begun and need no room."""
-        if any(request.is_gone for request in queue):
-            alive = [request for request in queue if not request.is_gone]
+        alive = [message for message in queue if isinstance(message, tuple) or not message.is_gone]
+        if len(alive) < len(queue):
             queue.clear()
             queue.extend(alive)
 
-    def _drop_oldest(self, queue: deque[Request]) -> None:
-        oldest = queue.popleft()
+    def _drop_oldest(self, queue: deque[Message]) -> None:
+        oldest = to_request(self._cell, queue.popleft())
         self.dropped += 1
         if not oldest.fail(self._full(oldest, queue)):
             self._cell.emit_dropped(oldest)
 
-    def _full(self, request: Request, queue: deque[Request]) -> MailboxFull:
+    def _full(self, request: Request, queue: deque[Message]) -> MailboxFull:
         path = self._cell.path
         return MailboxFull(path, f"no room for {request.operation} in the mailbox of {path} ({len(queue)} messages)")

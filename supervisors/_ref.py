@@ -10,7 +10,7 @@ from attrs import frozen
 
 from supervisors._errors import ActorNotAlive
 from supervisors._exit import Exit, ExitKind
-from supervisors._reply import Request
+from supervisors._reply import NO_KEYWORDS, Request
 from supervisors._turn import SUSPENDED, ActorLife
 
 if TYPE_CHECKING:
@@ -67,9 +67,11 @@ class Ref(Generic[A_co]):
         An expected error of the operation is raised as it is.
         """
         cell = self._cell
+        cell.team.runtime.check_home()
         request = Request(cell, cell.resolve(operation), args, kwargs)
         request.is_call = True
-        cell.check_cycle()
+        if cell.server is not None and cell.server.turn is not None:
+            cell.check_cycle()
         cell.post(request, may_wait=True)
         answer: R = await request.wait()
         return answer
@@ -88,7 +90,9 @@ class Ref(Generic[A_co]):
         cell = self._cell
         await trio.lowlevel.checkpoint_if_cancelled()
         request = Request(cell, cell.resolve(operation), args, kwargs)
-        if not cell.expects_mail() or cell.post(request, may_wait=True):
+        if cell.bound is None or not cell.expects_mail() or cell.post(request, may_wait=True):
+            if cell.bound is None:
+                cell.cast(request.operation, args, kwargs)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         try:
@@ -106,8 +110,14 @@ class Ref(Generic[A_co]):
             TypeError: Not an operation of this actor.
         """
         cell = self._cell
-        if cell.expects_mail():
-            cell.post(Request(cell, cell.resolve(operation), args, kwargs))
+        try:
+            name = cell.operations[operation]
+        except (KeyError, TypeError):
+            raise TypeError(cell.explain(operation)) from None
+        if cell.inbox is not None:
+            cell.inbox.append((name, args, kwargs or NO_KEYWORDS))
+        else:
+            cell.cast(name, args, kwargs)
 
     async def ended(self) -> Exit:
         """Wait for the end of the current life and tell how it ended; at once, truthfully, when it is over."""
@@ -160,7 +170,6 @@ class Ref(Generic[A_co]):
     def snapshot(self) -> Snapshot:
         """Look at the actor without waiting for it."""
         cell = self._cell
-        running = cell.life.running if isinstance(cell.life, ActorLife) else None
         return Snapshot(
             path=cell.path,
             status=cell.status.value,
@@ -168,7 +177,7 @@ class Ref(Generic[A_co]):
             restarts=cell.restarts,
             queued=len(cell.queue or ()),
             dropped=0 if cell.bound is None else cell.bound.dropped,
-            operation=running.operation if running is not None else None,
+            operation=cell.life.operation if isinstance(cell.life, ActorLife) else None,
             is_suspended=isinstance(cell.life, ActorLife) and cell.life.turn is SUSPENDED,
             exit=cell.exit,
         )

@@ -6,7 +6,8 @@ to go to. A cancellation that lands after the wake-up does not lose the answer: 
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import outcome
 import trio
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
     from supervisors._cell import Cell
 
 
+NO_KEYWORDS: Final[Mapping[str, Any]] = MappingProxyType({})
+"""Shared by all queued casts without keywords: a dict each would be most of their memory."""
+
+Cast: TypeAlias = tuple[str, tuple[Any, ...], Mapping[str, Any]]
+"""A cast at its cheapest: operation, arguments, keywords. Becomes a :class:`Request` where somebody must hold on to it."""
+
+
 class Request:
-    """An operation to perform for a caller who waits (a call) or does not (a cast)."""
+    """An operation to perform: for a caller who waits, for a timer that can be cancelled, or for a cast off its turn."""
 
     __slots__ = ("args", "cell", "is_begun", "is_call", "is_gone", "kwargs", "operation", "scope", "task")
 
@@ -64,3 +72,12 @@ class Request:
         if self.scope is not None:
             self.scope.cancel()
         return trio.lowlevel.Abort.SUCCEEDED
+
+
+Message: TypeAlias = Request | Cast
+"""What a mailbox holds."""
+
+
+def to_request(cell: "Cell[Any]", message: Message) -> Request:
+    """The request that *message* is, or would be."""
+    return Request(cell, *message) if isinstance(message, tuple) else message

@@ -17,13 +17,29 @@ if TYPE_CHECKING:
 class Runtime:
     """The shared part of one tree. Lives as long as its root."""
 
-    __slots__ = ("_observers", "names", "timers")
+    __slots__ = ("_home", "_observers", "names", "timers")
 
     def __init__(self, observers: Iterable[Observer]) -> None:
+        self._home = trio.lowlevel.current_root_task()
         self._observers = list(observers)
         self.names: dict[str, Cell[Any]] = {}
         """Reserved while a child starts, known from its first start until it is forgotten."""
         self.timers = Timers()
+
+    def check_home(self) -> None:
+        """Refuse to be used from another thread or another trio run: waking tasks across runs corrupts both.
+
+        Raises:
+            RuntimeError: With what to do instead.
+        """
+        try:
+            is_home = trio.lowlevel.current_root_task() is self._home
+        except RuntimeError:
+            is_home = False
+        if not is_home:
+            raise RuntimeError(
+                "this tree belongs to another thread or trio run; use trio.from_thread.run(ref.call, ...) there"
+            )
 
     def emit(self, event: Event) -> None:
         """Tell every observer. One that raises is dropped, and the others hear of that."""

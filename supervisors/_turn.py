@@ -19,7 +19,7 @@ from supervisors._errors import ActorCrashed, ActorNotAlive
 from supervisors._events import CastFailed
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life, is_cancellation, never_abort
-from supervisors._reply import Request
+from supervisors._reply import Cast, Message, Request, to_request
 from supervisors._timer import LifeTimer
 
 if TYPE_CHECKING:
@@ -37,11 +37,15 @@ SUSPENDED: Final = Suspended.SUSPENDED
 """Holds the turn of a suspended actor."""
 
 
+class Misfit(TypeError):
+    """The arguments of a message do not fit the operation, found out before the call that would have said so."""
+
+
 class Postponed(BaseException):
     """Ends an operation of a state machine that keeps its request for later. No exception to be caught by users."""
 
 
-_BATCH = 16
+_BATCH = 64
 """Messages served without a checkpoint: a full mailbox must not starve the other tasks."""
 
 
@@ -57,6 +61,7 @@ class ActorLife(Life):
         "_retakers",
         "_timers",
         "actor",
+        "casting",
         "cell",
         "firsts",
         "performer",
@@ -73,7 +78,9 @@ class ActorLife(Life):
         self.turn: trio.lowlevel.Task | Suspended | None = None
         """The task that holds the turn."""
         self.running: Request | None = None
-        """What it performs."""
+        """What it performs, unless that is :attr:`casting`."""
+        self.casting: Cast | None = None
+        """The cast it performs."""
         self._main: trio.lowlevel.Task | None = None
         self._idle: trio.lowlevel.Task | None = None
         self._away: dict[trio.lowlevel.Task, Request] | None = None
@@ -103,23 +110,27 @@ class ActorLife(Life):
         with trio.fail_after(limit):
             await performer.on_start()
 
-    async def _serve(self, request: Request | None) -> None:
-        """Perform *request* and what follows, holding the turn; rest when there is nothing to do."""
+    async def _serve(self, message: Message | None) -> None:
+        """Perform *message* and what follows, holding the turn; rest when there is nothing to do."""
+        me = trio.lowlevel.current_task()
         left = _BATCH
         while True:
-            if request is None:
-                request = self._take()
-            if request is None:
-                request = await self._rest()
+            if message is None:
+                message = self._take(me)
+            if message is None:
                 left = _BATCH
-                if request is None:
-                    if self._is_over():
+                message = await self._rest(me)
+                if message is None:
+                    if self._is_over(me):
                         return
                     continue
-            await self._perform(request)
-            request = None
-            left -= 1
-            if not left:
+            if isinstance(message, tuple) and self.performer is self.actor:
+                left = await self._perform_casts(message, me, left)
+            else:
+                await self._perform(Request(self.cell, *message) if isinstance(message, tuple) else message)
+                left -= 1
+            message = None
+            if left <= 0:
                 left = _BATCH
                 await trio.lowlevel.checkpoint()
 
@@ -134,6 +145,7 @@ class ActorLife(Life):
         except TypeError as error:
             # The arguments do not fit. That is the sender's mistake: nothing of the actor has run.
             self._answer_error(request, error)
+            self.running = None
             return
         try:
             value = await operation
@@ -144,12 +156,38 @@ class ActorLife(Life):
             request.answer(value)
         self.running = None
 
+    async def _perform_casts(self, cast: Cast, me: trio.lowlevel.Task, left: int) -> int:
+        """Perform a row of casts, at most *left*. Returns what is left: one frame serves the whole row."""
+        cell = self.cell
+        while True:
+            self.casting = cast
+            self.firsts = 0
+            name, args, kwargs = cast
+            try:
+                await getattr(self.performer, name)(*args, **kwargs)
+            except BaseException as error:
+                if not self._is_answer(self.running or to_request(cell, cast), error):
+                    raise
+            left -= 1
+            queue = cell.queue
+            if left <= 0 or not queue or self._retakers or self.asked is not None or self.turn is not me:
+                break
+            if cell.bound is not None or not isinstance(queue[0], tuple):
+                break
+            cast = queue.popleft()  # type: ignore[assignment]  # just looked
+        self.running = self.casting = None
+        return left
+
     def _is_answer(self, request: Request, error: BaseException) -> bool:
         """Tell the caller of an operation that raised. Returns False when the life has to end of it."""
         if isinstance(error, Postponed):
             return True
         actor = self.actor
         if isinstance(error, Exception) and actor is not None and isinstance(error, actor.expected_errors):
+            self._answer_error(request, error)
+            return True
+        if isinstance(error, TypeError) and is_call_site(error):
+            # The arguments do not fit. That is the sender's mistake: nothing of the actor has run.
             self._answer_error(request, error)
             return True
         if request.is_gone and not self.scope.cancel_called and is_cancellation(error):
@@ -165,6 +203,13 @@ class ActorLife(Life):
         if not request.fail(error) and not request.is_gone:
             self.slot.emit(CastFailed(trio.current_time(), self.slot.path, request.operation, error))
 
+    @property
+    def operation(self) -> str | None:
+        """What holds the turn."""
+        if self.casting is not None:
+            return self.casting[0]
+        return self.running.operation if self.running is not None else None
+
     # ------------------------------------------------------------------ the turn
 
     @property
@@ -176,41 +221,40 @@ class ActorLife(Life):
         """Whether the running task is this life's own, inside ``on_start``."""
         return not self.is_ready and self._main is trio.lowlevel.current_task()
 
-    def offer(self, request: Request) -> bool:
-        """Begin *request* now if the turn is free. Returns whether it was."""
+    def offer(self, message: Message) -> bool:
+        """Begin *message* now if the turn is free. Returns whether it was."""
         if self.turn is not None:
             return False
         idle = self._idle
         if idle is not None:
             self._idle = None
             self.turn = idle
-            trio.lowlevel.reschedule(idle, outcome.Value(request))
+            trio.lowlevel.reschedule(idle, outcome.Value(message))
         else:
             self.turn = self._main
-            self.start_helper(self._serve_as_spare, request)
+            self.start_helper(self._serve_as_spare, message)
         return True
 
-    async def _serve_as_spare(self, request: Request) -> None:
+    async def _serve_as_spare(self, message: Message) -> None:
         self.turn = trio.lowlevel.current_task()
-        await self._serve(request)
+        await self._serve(message)
 
-    def _take(self) -> Request | None:
+    def _take(self, me: trio.lowlevel.Task) -> Message | None:
         """Whoever holds the turn asks for the next message, or gives the turn up."""
-        if self.turn is not trio.lowlevel.current_task():
+        if self.turn is not me:
             return None
         if self._retakers:
             self._hand_over()
             return None
         queue = self.cell.queue
         if queue and (self.asked is None or self._drain):
-            return self.cell.next_request(queue)
-        self.turn = None
+            return self.cell.next_message(queue)
+        self.turn = self.cell.inbox = None
         return None
 
-    async def _rest(self) -> Request | None:
-        """Park until there is a request (then the turn is ours) or something to look at (None)."""
-        me = trio.lowlevel.current_task()
-        if self._is_over():
+    async def _rest(self, me: trio.lowlevel.Task) -> Message | None:
+        """Park until there is a message (then the turn is ours) or something to look at (None)."""
+        if (self.asked is not None or me is not self._main) and self._is_over(me):
             self._wake_main()
             return None
         if self._idle is not None:
@@ -218,15 +262,14 @@ class ActorLife(Life):
                 return None
             trio.lowlevel.reschedule(self._idle, outcome.Value(None))
         self._idle = me
-        woken: Request | None = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
+        woken: Message | None = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
         return woken
 
     def _abort_rest(self, _: object) -> trio.lowlevel.Abort:
         self._idle = None
         return trio.lowlevel.Abort.SUCCEEDED
 
-    def _is_over(self) -> bool:
-        me = trio.lowlevel.current_task()
+    def _is_over(self, me: trio.lowlevel.Task) -> bool:
         if me is not self._main:
             return self._idle is not me and (self._idle is not None or self.asked is not None)
         return self.asked is not None and self._is_quiet()
@@ -243,12 +286,14 @@ class ActorLife(Life):
         """Let the mailbox go on while the running operation waits for the world."""
         me = trio.lowlevel.current_task()
         request = self.running
+        if request is None and self.casting is not None:
+            request = to_request(self.cell, self.casting)
         if self.turn is not me or request is None:
             raise RuntimeError("off_turn is for the task of an operation that holds its turn, and does not nest")
         if self._away is None:
             self._away = {}
         self._away[me] = request
-        self.running = None
+        self.running = self.casting = None
         self._pass_turn()
         return request
 
@@ -311,11 +356,11 @@ class ActorLife(Life):
 
     def _pass_turn(self) -> None:
         """Give the turn to who waits for it, the next message, or nobody."""
-        self.turn = None
+        self.turn = self.cell.inbox = None
         if self._retakers:
             self._hand_over()
         elif (queue := self.cell.queue) and (self.asked is None or self._drain):
-            self.offer(self.cell.next_request(queue))
+            self.offer(self.cell.next_message(queue))
 
     # ------------------------------------------------------------------ timers
 
@@ -389,6 +434,12 @@ class ActorLife(Life):
     def not_alive(self, exit_: Exit) -> ActorNotAlive:
         """A fresh exception for one waiter."""
         return ActorNotAlive(self.cell.path, f"{self.cell.path} is not alive ({exit_})", exit_)
+
+
+def is_call_site(error: TypeError) -> bool:
+    """Whether *error* was raised by a call itself, for its arguments: no frame of the callee was entered."""
+    trace = error.__traceback__
+    return isinstance(error, Misfit) or (trace is not None and trace.tb_next is None)
 
 
 class OffTurn:
