@@ -7,6 +7,7 @@ that awaits only stops the waiting, except for samples: when the last waiter lea
 A failure that nobody ever awaited is told once, at warning, when the last handle to it is gone.
 """
 
+import sys
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -38,7 +39,8 @@ class Audience:
 
     def tell(self, error: Exception) -> None:
         """Report *error* if there is nobody else to hear it."""
-        if self.has_left and not self.has_listened and not self.has_been_told:
+        # At the interpreter's end there is nobody left to tell, and nothing to tell it with.
+        if self.has_left and not self.has_listened and not self.has_been_told and not sys.is_finalizing():
             self.has_been_told = True
             _log.warning("operation failed and nobody awaited it", operation=self.operation, error=str(error))
 
