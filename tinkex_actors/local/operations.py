@@ -56,9 +56,16 @@ class Step:
     request_type: ClassVar[str] = "OptimStep"
 
 
+_SAVES = {
+    Kind.TRAINING: ("save_weights", "SaveWeights"),
+    Kind.SAMPLER: ("save_weights_for_sampler", "SaveWeightsForSampler"),
+    Kind.EXTERNAL: ("save_weights_external", "SaveWeightsExternal"),
+}
+
+
 @frozen(kw_only=True)
 class Save:
-    """Store the weights under a name: with the optimizer's state to go on training, or without it to sample."""
+    """Store the weights under a name: with the optimizer's state to go on training, or without it to sample or take away."""
 
     name: str
     checkpoint_kind: Kind
@@ -69,12 +76,12 @@ class Save:
     @property
     def kind(self) -> str:
         """After the endpoint that asked for it."""
-        return "save_weights" if self.checkpoint_kind is Kind.TRAINING else "save_weights_for_sampler"
+        return _SAVES[self.checkpoint_kind][0]
 
     @property
     def request_type(self) -> str:
         """After the endpoint that asked for it."""
-        return "SaveWeights" if self.checkpoint_kind is Kind.TRAINING else "SaveWeightsForSampler"
+        return _SAVES[self.checkpoint_kind][1]
 
 
 @frozen(kw_only=True)

@@ -22,7 +22,12 @@ from tinkex_actors.types.ids import ModelId, RequestId, TinkerPath
 from tinkex_actors.types.sampling import SamplingClientKind
 from tinkex_actors.types.service import CreateModelResponse
 from tinkex_actors.types.training import ForwardBackwardOutput, OptimStepResponse
-from tinkex_actors.types.weights import LoadWeightsResponse, SaveWeightsForSamplerResponse, SaveWeightsResponse
+from tinkex_actors.types.weights import (
+    LoadWeightsResponse,
+    SaveWeightsExternalResponse,
+    SaveWeightsForSamplerResponse,
+    SaveWeightsResponse,
+)
 
 
 @frozen(eq=False)
@@ -44,14 +49,10 @@ class Numbered:
     operation: Operation
 
 
+Saved: TypeAlias = SaveWeightsResponse | SaveWeightsForSamplerResponse | SaveWeightsExternalResponse
+
 Result: TypeAlias = (
-    CreateModelResponse
-    | LoadWeightsResponse
-    | ForwardBackwardOutput
-    | OptimStepResponse
-    | SaveWeightsResponse
-    | SaveWeightsForSamplerResponse
-    | Exposed
+    CreateModelResponse | LoadWeightsResponse | ForwardBackwardOutput | OptimStepResponse | Saved | Exposed
 )
 
 
@@ -140,7 +141,7 @@ class Run:
         result = self._model().forward_backward(examples, asked.loss_fn, config, backward=not operation.forward_only)
         return result_to_output(result, asked.loss_fn)
 
-    def _save(self, operation: Save, now: datetime) -> SaveWeightsResponse | SaveWeightsForSamplerResponse:
+    def _save(self, operation: Save, now: datetime) -> Saved:
         path = CheckpointPath(self.model_id, operation.checkpoint_kind, operation.name)
         if not operation.overwrite and self.store.find(path, now=now) is not None:
             raise BadRequest(f"{path} is already there; choose another name")
@@ -159,8 +160,10 @@ class Run:
         if operation.checkpoint_kind is Kind.TRAINING:
             self.store.write(checkpoint, state)
             return SaveWeightsResponse(written)
-        self.store.write(checkpoint, _adapter_only(state))
-        return SaveWeightsForSamplerResponse(path=written)
+        stored = self.store.write(checkpoint, _adapter_only(state))
+        if operation.checkpoint_kind is Kind.SAMPLER:
+            return SaveWeightsForSamplerResponse(path=written)
+        return SaveWeightsExternalResponse(written, stored.size_bytes)
 
 
 def _adapter_only(state: Tensors) -> Tensors:

@@ -24,6 +24,8 @@ from tinkex_actors.local.run import Run
 from tinkex_actors.local.sessions import Session
 from tinkex_actors.local.translation import config_to_recipe
 from tinkex_actors.local.workshop import Workshop
+from tinkex_actors.types.errors import RequestErrorCategory
+from tinkex_actors.types.futures import FutureFailure
 from tinkex_actors.types.ids import ModelId, RequestId, SessionId
 from tinkex_actors.types.training import AdamOptimizerConfig, LoraConfig, OptimizerConfig
 from tinkex_actors.wire.requests import CreateModelRequest, LoadWeightsRequest
@@ -123,12 +125,15 @@ class Runs:
         return record
 
     async def end(self, model_id: ModelId, why: str) -> None:
-        """Stop a model and free its weights. Its record stays."""
+        """Stop a model and free its weights. What still waits in it fails; its record stays."""
         await self.lodgings.close(model_id)
-        if self.living.pop(model_id, None) is not None:
-            record = self.records[model_id]
-            record.ended = record.ended or why
-            self.registry.put_run(record)
+        run = self.living.pop(model_id, None)
+        if run is None:
+            return
+        run.record.ended = run.record.ended or why
+        self.registry.put_run(run.record)
+        for request_id in (*([run.current.request_id] if run.current else []), *run.waiting):
+            self.shop.futures.settle(request_id, FutureFailure(why, RequestErrorCategory.USER))
 
     async def _open(
         self,

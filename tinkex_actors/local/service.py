@@ -20,16 +20,18 @@ from tinkex_actors.local.paths import CheckpointPath
 from tinkex_actors.local.records import RunRecord, SamplerRecord
 from tinkex_actors.local.refusals import BadRequest, Forbidden, Gone, NotFound
 from tinkex_actors.local.registry import Registry
+from tinkex_actors.local.results import pack
 from tinkex_actors.local.run import Exposed, Run
 from tinkex_actors.local.runs import Runs
 from tinkex_actors.local.samplers import Samplers
 from tinkex_actors.local.sampling import SamplingSession
 from tinkex_actors.local.sessions import Session, Sessions
+from tinkex_actors.local.tickets import TicketOffice
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure, Promise
 from tinkex_actors.types.ids import ModelId, RequestId, SamplingSessionId, SessionId
-from tinkex_actors.types.service import ClientConfigResponse, ClientDynamicConfigResponse
+from tinkex_actors.types.service import ClientConfigResponse, ClientDynamicConfigResponse, UnloadModelResponse
 from tinkex_actors.wire.requests import (
     CreateModelRequest,
     CreateSamplingSessionRequest,
@@ -55,6 +57,8 @@ class Service:
     """The switches that clients ask for again and again."""
     clock: Callable[[], float] = field(default=trio.current_time)
     """Seconds, for heartbeats."""
+    tickets: TicketOffice = field(factory=TicketOffice)
+    """For links that open a file without a key."""
 
     @classmethod
     def open(
@@ -159,6 +163,18 @@ class Service:
             return session.models[request.model_seq_id]
         checkpoint = await self.find_checkpoint(owner, request.path)
         return await self.runs.create_from(session, request, request.model_seq_id, checkpoint)
+
+    async def unload(self, owner: Owner, model_id: ModelId) -> RequestId:
+        """End a model before its session ends; the promise is kept when this returns.
+
+        Raises:
+            NotFound: No such model, or it belongs to another key.
+        """
+        record = self.runs.find(owner, model_id)
+        promise = self.shop.futures.open("UnloadModel", owner=owner, session_id=record.session_id)
+        await self.runs.end(model_id, f"model {model_id} was unloaded; create a new one")
+        self.shop.futures.settle(promise.request_id, pack(UnloadModelResponse(model_id)))
+        return promise.request_id
 
     def write_down_runs(self) -> None:
         """Note when each model was last asked for something."""

@@ -20,6 +20,7 @@ from tinkex_actors.local.http import (
     account,
     checkpoints,
     directory,
+    downloads,
     futures,
     general,
     runs,
@@ -37,7 +38,10 @@ PREFIX = "/api/v1/"
 
 _NOBODY = Owner("")
 
-_OPEN: Mapping[str, Endpoint] = {"GET healthz": general.healthz}
+_OPEN: Mapping[str, Endpoint] = {
+    "GET healthz": general.healthz,
+    "GET downloads/{ticket}/{file}": downloads.download,
+}
 """What needs no key."""
 
 _KEYED: Mapping[str, Endpoint] = {
@@ -51,9 +55,12 @@ _KEYED: Mapping[str, Endpoint] = {
     "POST create_model": training.create_model,
     "POST get_info": training.get_info,
     "POST forward_backward": training.forward_backward,
+    "POST forward": training.forward,
     "POST optim_step": training.optim_step,
     "POST save_weights": training.save_weights,
     "POST save_weights_for_sampler": training.save_weights_for_sampler,
+    "POST save_weights_external": training.save_weights_external,
+    "POST unload_model": training.unload_model,
     "POST load_weights": training.load_weights,
     "POST create_sampling_session": sampling.create_sampling_session,
     "POST asample": sampling.asample,
@@ -70,10 +77,13 @@ _KEYED: Mapping[str, Endpoint] = {
     "POST training_runs/{run_id}/checkpoints/{kind}/{name}/publish": checkpoints.publish,
     "DELETE training_runs/{run_id}/checkpoints/{kind}/{name}/publish": checkpoints.unpublish,
     "PUT training_runs/{run_id}/checkpoints/{kind}/{name}/ttl": checkpoints.set_ttl,
+    "GET training_runs/{run_id}/checkpoints/{kind}/{name}/external_weights_urls": downloads.external_weights_urls,
+    "GET training_runs/{run_id}/checkpoints/{kind}/{name}/archive": downloads.archive,
     "POST weights_info": checkpoints.weights_info,
     "POST copy_weights": checkpoints.copy_weights,
     "GET sessions": directory.list_sessions,
     "GET sessions/{session_id}": directory.get_session,
+    "GET sessions/{session_id}/trace_export": directory.export_trace,
     "PUT sessions/{session_id}/project": directory.assign_project,
     "POST sessions/search": directory.search_sessions,
     "GET audit": account.audit,
@@ -114,7 +124,8 @@ async def _read(request: Request, service: Service, keys: Keys | None) -> Call:
     encoding = headers.get("content-encoding")
     async with aclosing(request.stream()) as chunks:
         body = b"" if request.method == "GET" else await read_body(chunks, encoding, service.shop.limits)
-    return Call(owner, body, request.path_params, dict(request.query_params), headers)
+    base_url = f"{request.base_url}{PREFIX.removeprefix('/')}"
+    return Call(owner, body, request.path_params, dict(request.query_params), headers, base_url)
 
 
 def _respond(answer: Answer) -> Response:

@@ -27,6 +27,8 @@ class Call:
     query: Mapping[str, str] = field(factory=dict[str, str])
     headers: Mapping[str, str] = field(factory=dict[str, str])
     """By name in lower case."""
+    base_url: str = ""
+    """Where the client found the routes, with a slash at the end."""
 
     def decode(self, kind: type[T]) -> T:
         """Read the body as a *kind*.

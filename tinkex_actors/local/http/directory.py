@@ -42,6 +42,12 @@ async def get_session(service: Service, call: Call) -> Answer:
     )
 
 
+async def export_trace(service: Service, call: Call) -> Answer:
+    """``GET sessions/{session_id}/trace_export``: there is none, and the answer says so."""
+    service.sessions.find(SessionId(call.path["session_id"]), call.owner)
+    return answer_json(status="failed", error="this server records no traces")
+
+
 @frozen
 class AssignProjectRequest:
     """``sessions/{session_id}/project``."""

@@ -12,14 +12,18 @@ from tinkex_actors.types.futures import Promise
 from tinkex_actors.types.ids import ModelId
 from tinkex_actors.types.service import GetInfoResponse, ModelData
 from tinkex_actors.types.training import ForwardBackwardInput
+from tinkex_actors.wire import ForwardBackwardJsonRequest, ForwardJsonRequest
+from tinkex_actors.wire.futures import PROTOBUF
 from tinkex_actors.wire.fwdbwd import decode_forward_backward_request
 from tinkex_actors.wire.requests import (
     CreateModelRequest,
     GetInfoRequest,
     LoadWeightsRequest,
     OptimStepRequest,
+    SaveWeightsExternalRequest,
     SaveWeightsForSamplerRequest,
     SaveWeightsRequest,
+    UnloadModelRequest,
 )
 
 _TTL_BOUNDS = (3600, 10 * 365 * 24 * 3600)
@@ -48,15 +52,24 @@ async def get_info(service: Service, call: Call) -> Answer:
 
 
 async def forward_backward(service: Service, call: Call) -> Answer:
-    """``POST forward_backward``, protobuf."""
+    """``POST forward_backward``: protobuf, or JSON from clients of the generation before."""
+    if PROTOBUF not in call.headers.get("content-type", ""):
+        old = call.decode(ForwardBackwardJsonRequest)
+        operation = _pass(old.forward_backward_input, forward_only=False)
+        return await _submit(service, call, old.model_id, old.seq_id, operation)
     try:
         request = decode_forward_backward_request(call.body)
     except RequestInvalid as error:
         raise Unprocessable(str(error)) from error
-    asked = request.forward_backward_input
-    return await _submit(
-        service, call, request.model_id, request.seq_id, _pass(asked, forward_only=request.forward_only)
-    )
+    operation = _pass(request.forward_backward_input, forward_only=request.forward_only)
+    return await _submit(service, call, request.model_id, request.seq_id, operation)
+
+
+async def forward(service: Service, call: Call) -> Answer:
+    """``POST forward``, JSON: newer clients have a flag instead."""
+    request = call.decode(ForwardJsonRequest)
+    operation = _pass(request.forward_input, forward_only=True)
+    return await _submit(service, call, request.model_id, request.seq_id, operation)
 
 
 async def optim_step(service: Service, call: Call) -> Answer:
@@ -94,6 +107,23 @@ async def save_weights_for_sampler(service: Service, call: Call) -> Answer:
     else:
         operation = Expose(sampling_session_seq_id=request.sampling_session_seq_id or 0, client_kind=request.kind)
     return await _submit(service, call, request.model_id, request.seq_id, operation)
+
+
+async def save_weights_external(service: Service, call: Call) -> Answer:
+    """``POST save_weights_external``: the adapter alone, to be downloaded in PEFT's format."""
+    request = call.decode(SaveWeightsExternalRequest)
+    if request.age_encryption_recipients:
+        raise BadRequest("this server does not encrypt exports; leave age_encryption_recipients out")
+    operation = Save(
+        name=check_name(request.path), checkpoint_kind=Kind.EXTERNAL, ttl_seconds=check_ttl(request.ttl_seconds)
+    )
+    return await _submit(service, call, request.model_id, request.seq_id, operation)
+
+
+async def unload_model(service: Service, call: Call) -> Answer:
+    """``POST unload_model``: free a model before its session ends. What still waits in it fails."""
+    model_id = call.decode(UnloadModelRequest).model_id
+    return answer_with(Promise(await service.unload(call.owner, model_id), model_id=model_id))
 
 
 async def load_weights(service: Service, call: Call) -> Answer:
