@@ -15,9 +15,9 @@ from attrs import define, field, frozen
 
 from supervisors._exit import Exit
 from supervisors._life import Life
-from supervisors._reply import Request
+from supervisors._reply import Message, Request, to_request
 from supervisors._timer import HeapTimer
-from supervisors._turn import ActorLife, Postponed
+from supervisors._turn import ActorLife, Misfit, Postponed
 
 if TYPE_CHECKING:
     from supervisors._state_machine import StateMachine
@@ -85,8 +85,8 @@ class Machine:
 
     def __init__(self, state: Enum) -> None:
         self.state = state
-        self._plans: dict[Request | None, Plan] = {}
-        """One per handler: more than one while some are off their turn. That of ``on_start`` is under None."""
+        self._plans: dict[trio.lowlevel.Task, Plan] = {}
+        """One per handler, by its task: more than one while some are off their turn."""
         self._postponed: deque[Request] = deque()
         self._timeouts: dict[Hashable, Timeout] = {}
 
@@ -102,8 +102,9 @@ class Machine:
         Raises:
             RuntimeError: There is none, or it is ``on_enter`` and this wish is not for it.
         """
-        plan = self._plans.get(self._life.running)
-        if plan is None or self._life.turn is not trio.lowlevel.current_task():
+        me = trio.lowlevel.current_task()
+        plan = self._plans.get(me)
+        if plan is None or self._life.turn is not me:
             raise RuntimeError(f"{wish} is for a handler that holds its turn; from elsewhere, cast to self.ref")
         if plan.is_entering and not is_for_enter:
             raise RuntimeError(f"{wish} is not for on_enter, which may only set timeouts; do it in the handler")
@@ -111,32 +112,33 @@ class Machine:
 
     async def start(self) -> None:
         """Start the actor, and enter its first state."""
-        plan = self._plans[None] = Plan()
+        me = trio.lowlevel.current_task()
+        plan = self._plans[me] = Plan()
         try:
             await self._actor.on_start()
             self.state = self.state if plan.target is None else plan.target
             plan.target, plan.is_repeat = None, True
             await self._apply(plan, None)
         finally:
-            del self._plans[None]
+            del self._plans[me]
 
     async def perform(self, handler: Awaitable[object]) -> object:
         """Have an event handled, and do what the handler asked for."""
-        request = self._life.running
+        me = trio.lowlevel.current_task()
         self._cancel(TimeoutKind.EVENT)
-        plan = self._plans[request] = Plan()
+        plan = self._plans[me] = Plan()
         try:
             try:
                 value = await handler
             except Postponed:
-                await self._apply(plan, request)
+                await self._apply(plan, self._life.running)
                 raise
             await self._apply(plan, None)
         finally:
-            del self._plans[request]
+            del self._plans[me]
         return value
 
-    async def _apply(self, plan: Plan, postponed: Request | None) -> None:
+    async def _apply(self, plan: Plan, postponed: Message | None) -> None:
         previous = self.state
         is_change = plan.target is not None and plan.target is not previous
         if plan.target is not None and is_change:
@@ -146,8 +148,9 @@ class Machine:
             plan.is_entering = True
             await self._actor.on_enter(previous)
         if postponed is not None:
-            postponed.is_begun = False
-            self._postponed.append(postponed)
+            request = to_request(self._life.cell, postponed)
+            request.is_begun = False
+            self._postponed.append(request)
         self._put_first(plan.inserted)
         self._put_first([due for order in plan.timeouts if (due := self._obey(order)) is not None])
         if is_change and self._life.is_serving:
@@ -173,14 +176,12 @@ class Machine:
             timeout.cancel()
 
     def _put_first(self, requests: Iterable[Request]) -> None:
-        cell = self._life.cell
-        if not self._life.is_serving:
-            return
-        if cell.queue is None:
-            cell.queue = deque()
-        for request in requests:
-            cell.queue.insert(self._life.firsts, request)
-            self._life.firsts += 1
+        life = self._life
+        if life.is_serving:
+            queue = life.cell.open_queue()
+            for request in requests:
+                queue.insert(life.firsts, request)
+                life.firsts += 1
 
     def _end(self, _: Life, exit_: Exit) -> None:
         """Answer who is postponed, and fire no more."""
@@ -192,7 +193,7 @@ class Machine:
             if not request.fail(cell.ended_error(exit_)) and cell.spec.keep_mailbox and not request.is_gone:
                 kept.append(request)
         if kept:
-            cell.queue = kept + (cell.queue or deque())
+            cell.open_queue().extendleft(reversed(kept))
 
 
 class Performer:
@@ -210,5 +211,12 @@ class Performer:
             return method  # the runtime looks at the actor: no event
         if name == "on_start":
             return self._machine.start
-        # Calls the method before anything else: arguments that do not fit are refused there.
-        return lambda *args, **kwargs: self._machine.perform(method(*args, **kwargs))
+
+        def perform(*args: Any, **kwargs: Any) -> Awaitable[object]:
+            try:
+                handler = method(*args, **kwargs)
+            except TypeError as error:
+                raise Misfit(str(error)) from None
+            return self._machine.perform(handler)
+
+        return perform
