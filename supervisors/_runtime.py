@@ -1,7 +1,7 @@
 """What all supervisors of one tree share: names, observers, timers."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
 
@@ -12,16 +12,31 @@ from supervisors._timer import Timers
 
 if TYPE_CHECKING:
     from supervisors._cell import Cell
+    from supervisors._turn import ActorLife
+
+
+class Interceptor(Observer, Protocol):
+    """Observes every tree of a trio run, and stands between its actors and their mailboxes."""
+
+    def intercept(self, life: "ActorLife", performer: Any, /) -> Any:
+        """Whose methods are to be the operations of *life*, instead of the performer's."""
+
+
+INTERCEPTOR: Final[trio.lowlevel.RunVar[Interceptor | None]] = trio.lowlevel.RunVar("supervisors.interceptor", None)
+"""Asked once when a tree opens: without one, nothing is looked up later."""
 
 
 class Runtime:
     """The shared part of one tree. Lives as long as its root."""
 
-    __slots__ = ("_home", "_observers", "names", "timers")
+    __slots__ = ("_home", "_observers", "interceptor", "names", "timers")
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._home = trio.lowlevel.current_root_task()
         self._observers = list(observers)
+        self.interceptor = INTERCEPTOR.get()
+        if self.interceptor is not None:
+            self._observers.append(self.interceptor)
         self.names: dict[str, Cell[Any]] = {}
         """Reserved while a child starts, known from its first start until it is forgotten."""
         self.timers = Timers()

@@ -105,7 +105,11 @@ class ActorLife(Life):
         actor = self.cell.make()
         self.actor = actor
         actor._life_of_actor = self  # noqa: SLF001 - the runtime's own field
-        self.performer = performer = actor._make_performer()  # noqa: SLF001 - of this package
+        performer = actor._make_performer()  # noqa: SLF001 - of this package
+        interceptor = self.cell.team.runtime.interceptor
+        if interceptor is not None:
+            performer = interceptor.intercept(self, performer)
+        self.performer = performer
         limit = self.cell.spec.start_timeout
         with trio.fail_after(limit):
             await performer.on_start()
