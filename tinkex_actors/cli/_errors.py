@@ -22,6 +22,8 @@ def describe_failure(error: BaseException) -> str:
     cause = _first_leaf(error)
     if isinstance(cause, ModuleNotFoundError) and cause.name in OPTIONAL:
         return f"this command needs {cause.name}; install tinkex-actors[{OPTIONAL[cause.name]}]"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror if cause.filename is None else f"{cause.strerror}: {cause.filename}"
     text = str(cause).strip()
     if not text:
         return type(cause).__name__

@@ -156,7 +156,12 @@ async def _listen(
     async with trio.open_nursery() as nursery:
         # Any: hypercorn and starlette each have their own words for the same ASGI types.
         serve = cast("Any", hypercorn.trio.serve)  # pyright: ignore[reportUnknownMemberType] # bare dicts in its types
-        [url] = await nursery.start(partial(serve, app, _config(options), shutdown_trigger=stopping.wait, mode="asgi"))
+        try:
+            [url] = await nursery.start(
+                partial(serve, app, _config(options), shutdown_trigger=stopping.wait, mode="asgi")
+            )
+        except OSError as fault:
+            raise OSError(fault.errno, f"cannot listen on {options.host}:{options.port}: {fault.strerror}") from fault
         task_status.started(url)
 
 

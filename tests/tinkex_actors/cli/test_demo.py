@@ -1,33 +1,12 @@
 """The demo as a person runs it: a process, real files, real signals."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-PATIENCE = 120.0
-"""Seconds until a process that hangs fails its test."""
-
-
-def _environment(**variables: str) -> dict[str, str]:
-    return {**{k: v for k, v in os.environ.items() if not k.startswith("TINKER_")}, "COLUMNS": "200", **variables}
-
-
-def _tinkex(arguments: Sequence[object], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tinkex_actors.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        cwd=folder,
-        env=_environment(**variables),
-        check=False,
-    )
+from tests.tinkex_actors.cli.process import read_line, running, tinkex
 
 
 def _rows(path: Path) -> list[dict[str, object]]:
@@ -38,7 +17,7 @@ def _rows(path: Path) -> list[dict[str, object]]:
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """One short run: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
-    run = _tinkex(["demo", "--steps", 12, "--batch-size", 8, "--rank", 8, "--out", "run"], folder)
+    run = tinkex(["demo", "--steps", 12, "--batch-size", 8, "--rank", 8, "--out", "run"], folder)
     assert run.returncode == 0, run.stderr
     return folder / "run", run.stdout
 
@@ -110,7 +89,7 @@ def test_a_users_own_file_is_trained_on(tmp_path: Path, name: str, content: str)
     """Plain text, and the older record form."""
     (tmp_path / name).write_text(content)
 
-    run = _tinkex(["demo", "--data", name, "--steps", 2, "--rank", 4, "--out", "run"], tmp_path)
+    run = tinkex(["demo", "--data", name, "--steps", 2, "--rank", 4, "--out", "run"], tmp_path)
 
     assert run.returncode == 0, run.stderr
     assert len(_rows(tmp_path / "run" / "metrics.jsonl")) == 2
@@ -141,7 +120,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
     (tmp_path / "a-file").write_text("")
     before = sorted(tmp_path.iterdir())
 
-    run = _tinkex(["demo", "--steps", "2", *arguments], tmp_path)
+    run = tinkex(["demo", "--steps", "2", *arguments], tmp_path)
 
     assert (run.returncode, "Traceback" in run.stderr) == (status, False), run.stderr
     assert sentence in run.stderr
@@ -157,7 +136,7 @@ def test_a_foreign_key_and_an_absent_server_are_told_apart(tmp_path: Path, key: 
     """The key is refused before anything is sent; the server is named when it does not answer."""
     arguments = ["demo", "--base-url", "http://127.0.0.1:9", "--base-model", "x"]
 
-    run = _tinkex(arguments, tmp_path, TINKER_API_KEY=key)
+    run = tinkex(arguments, tmp_path, TINKER_API_KEY=key)
 
     assert run.returncode == 1
     assert sentence in run.stderr
@@ -166,17 +145,9 @@ def test_a_foreign_key_and_an_absent_server_are_told_apart(tmp_path: Path, key: 
 
 def test_an_interrupt_saves_a_checkpoint_and_leaves_with_130(tmp_path: Path) -> None:
     """Ctrl-C in the middle of a run: what was trained is kept, and the process is gone within five seconds."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tinkex_actors.cli", "demo", "--steps", "1000", "--out", "run"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=_environment(),
-    ) as process:
-        assert process.stdout is not None
-        while "step 11/" not in (line := process.stdout.readline()):
-            assert line, process.stderr.read() if process.stderr else ""
+    with running(["demo", "--steps", 1000, "--out", "run"], tmp_path) as process:
+        while "step 11/" not in read_line(process):
+            pass
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=5)
 

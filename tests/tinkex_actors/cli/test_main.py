@@ -67,7 +67,8 @@ def test_a_wrong_command_line_leaves_with_2(arguments: list[str], capsys: pytest
     ("error", "sentence"),
     [
         (DataError("no data"), "no data"),
-        (OSError(28, "No space left on device"), "OSError: [Errno 28] No space left on device"),
+        (OSError(28, "No space left on device", "runs/x"), "No space left on device: runs/x"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
         (ExceptionGroup("outer", [ExceptionGroup("inner", [DataError("deep")])]), "deep"),
         (AssertionError(), "AssertionError"),
         (

@@ -1,0 +1,83 @@
+"""The embedded server as a person starts it: a process, a real socket, real signals."""
+
+import json
+import signal
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.tinkex_actors.cli.process import read_line, running, tinkex
+
+
+def _post(url: str, body: object, *, key: str) -> tuple[int, object]:
+    request = urllib.request.Request(  # noqa: S310 - the address is our own server's
+        url, json.dumps(body).encode(), {"Content-Type": "application/json", "X-API-Key": key}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, json.loads(refusal.read())
+
+
+def test_the_server_prints_one_line_and_stops_when_asked(tmp_path: Path) -> None:
+    """Whoever starts it from a program reads that line and nothing else."""
+    with running(["serve"], tmp_path) as process:
+        url = read_line(process).strip()
+        status, answer = _post(f"{url}/api/v1/client/config", {"sdk_version": "0.38.0"}, key="tml-local")
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=20)
+
+    assert url.startswith("http://127.0.0.1:")
+    assert (status, isinstance(answer, dict)) == (200, True)
+    assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_only_the_given_keys_are_accepted(tmp_path: Path) -> None:
+    """A refused key is told in one sentence, by the server and by the demo; the key itself is never shown."""
+    with running(["serve", "--api-key", "tml-right"], tmp_path) as process:
+        url = read_line(process).strip()
+        accepted, _ = _post(f"{url}/api/v1/client/config", {"sdk_version": "0.38.0"}, key="tml-right")
+        refused, _ = _post(f"{url}/api/v1/client/config", {"sdk_version": "0.38.0"}, key="tml-wrong")
+        demo = ["demo", "--base-url", url, "--base-model", "tinkex/tiny", "--out", "run"]
+        run = tinkex(demo, tmp_path, TINKER_API_KEY="tml-wrong")
+
+    assert (accepted, refused) == (200, 401)
+    assert (run.returncode, len(run.stderr.splitlines())) == (1, 1), run.stderr
+    assert "401" in run.stderr
+    assert "tml-wrong" not in run.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["--model", "nowhere"], 1, "nowhere"),
+        (["--model", "name="], 2, "--model must be DIR or NAME=DIR, got 'name='"),
+        (["--host", "0.0.0.0"], 2, "needs an API key"),  # noqa: S104 - refused
+        (["--api-key", "secret"], 2, "tml-"),
+        (["--data", "a-file"], 1, "a-file"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path: Path, arguments: list[str], status: int, sentence: str) -> None:
+    """What a person gets wrong is told to a person."""
+    (tmp_path / "a-file").write_text("")
+
+    run = tinkex(["serve", *arguments], tmp_path)
+
+    assert (run.returncode, "Traceback" in run.stderr) == (status, False), run.stderr
+    assert sentence in run.stderr
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    """The commonest reason why a server does not start."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = tinkex(["serve", "--port", port], tmp_path)
+
+    assert (run.returncode, "Traceback" in run.stderr) == (1, False), run.stderr
+    assert str(port) in run.stderr
