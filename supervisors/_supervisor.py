@@ -1,5 +1,6 @@
 """What users hold of a supervisor: start, stop, restart and look at its children."""
 
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from itertools import zip_longest
@@ -30,13 +31,14 @@ from supervisors._spec import (
     ChildSpec,
     Name,
     Restart,
+    Shutdown,
     Strategy,
     SupervisorOptions,
     SupervisorSpec,
     Via,
     check_significant_child,
 )
-from supervisors._team import Team
+from supervisors._team import Team, open_roots
 from supervisors._tree import ChildCounts, Tree, draw_slot, draw_team
 
 if TYPE_CHECKING:
@@ -362,6 +364,7 @@ async def open_supervisor(
     max_restarts: int = 3,
     max_seconds: float = 5.0,
     auto_shutdown: AutoShutdown | str = AutoShutdown.NEVER,
+    shutdown: Shutdown = math.inf,
     children: Iterable[AnySpec] = (),
     observers: Iterable[Observer] = (),
 ) -> AsyncGenerator[Supervisor]:
@@ -376,6 +379,7 @@ async def open_supervisor(
         max_restarts: Restarts within *max_seconds* before giving up, >= 0.
         max_seconds: Length of that window, > 0.
         auto_shutdown: Whether significant children that end by themselves end the block.
+        shutdown: Seconds all of it may take to stop, on top of the children's own budgets; what is left is killed.
         children: Started in order before the block begins.
         observers: Told every event of the tree.
 
@@ -391,6 +395,7 @@ async def open_supervisor(
         max_restarts=max_restarts,
         max_seconds=max_seconds,
         auto_shutdown=auto_shutdown,
+        shutdown=shutdown,
         restart=Restart.TEMPORARY,
     )
     root = _Root(Team(Runtime(observers), spec, spec.name))
@@ -438,13 +443,17 @@ class _Root:
 
     async def run(self) -> None:
         """Run the team under a shield, and its timers beside it."""
+        roots = open_roots()
+        roots.append(self.team)
         try:
             with trio.CancelScope(shield=True):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.team.runtime.timers.watch)
+                    nursery.start_soon(self.team.limit_stop)
                     await self._run_team()
                     nursery.cancel_scope.cancel()
         finally:
+            roots.remove(self.team)
             self.team.close()
             self.finished.set()
             self.body.cancel()

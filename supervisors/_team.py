@@ -13,13 +13,13 @@ from typing import Any
 import trio
 
 from supervisors._errors import ActorNotAlive, RestartLimitExceeded, StartError, SupervisorError, SupervisorStopped
-from supervisors._events import ChildCrashed, ChildStopped, RestartScheduled, SupervisorGaveUp
+from supervisors._events import ChildCrashed, ChildKilled, ChildStopped, RestartScheduled, SupervisorGaveUp
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._restart import Decision, RestartWindow, decide
 from supervisors._runtime import Runtime
 from supervisors._slot import Intent, Slot
-from supervisors._spec import AutoShutdown, ChildSpec, Restart, Strategy, SupervisorSpec
+from supervisors._spec import BRUTAL_KILL, AutoShutdown, ChildSpec, Restart, Strategy, SupervisorSpec
 
 AnySlot = Slot[Any]
 
@@ -97,6 +97,23 @@ class Team:
         self.is_open = False
         self._starting.cancel()
         self._stop_ordered.set()
+
+    def kill(self) -> None:
+        """Stop without grace: cancel everything below at once. A tree that is stopping already only gets faster."""
+        self.order_stop()
+        for slot in tuple(self.slots.values()):
+            inner: Team | None = getattr(slot, "inner", None)
+            if inner is not None:
+                inner.kill()
+            elif slot.life is not None and not slot.life.is_killed:
+                slot.emit(ChildKilled(trio.current_time(), slot.path, slot.life.number, 0.0))
+                slot.life.kill()
+
+    async def limit_stop(self) -> None:
+        """Kill what is left when a stop takes longer than this supervisor's own ``shutdown``."""
+        await self._stop_ordered.wait()
+        await trio.sleep(0.0 if self.spec.shutdown is BRUTAL_KILL else self.spec.shutdown)
+        self.kill()
 
     def interrupt(self, error: BaseException) -> None:
         """Stop in order because of an interrupt, and raise it from :meth:`run`."""
@@ -382,3 +399,16 @@ class Team:
         self.failure = error
         self.runtime.emit(SupervisorGaveUp(trio.current_time(), self.path, error))
         self.order_stop()
+
+
+_roots: trio.lowlevel.RunVar["list[Team]"] = trio.lowlevel.RunVar("supervisors_roots")
+
+
+def open_roots() -> "list[Team]":
+    """The open root supervisors of this trio run, oldest first; for who has to end them all."""
+    try:
+        return _roots.get()
+    except LookupError:
+        roots: list[Team] = []
+        _roots.set(roots)
+        return roots
