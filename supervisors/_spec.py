@@ -213,6 +213,23 @@ class Name(Generic[A]):
         return self.name
 
 
+@frozen
+class Via(Generic[A]):
+    """A name for one child that a registry keeps. Made by :meth:`Registry.via`."""
+
+    id: str
+    """The id of the child under its supervisor."""
+
+    claim: Callable[[object], None]
+    """Registers one life, the argument, or raises :exc:`AlreadyRegistered`."""
+
+    find_owner: Callable[[], object]
+    """The ref of whoever has the key now, or None."""
+
+    def __str__(self) -> str:
+        return self.id
+
+
 def check_name(name: object) -> str:
     """Refuse a name that cannot stand in a path."""
     if not isinstance(name, str) or not name or "/" in name:
@@ -221,10 +238,10 @@ def check_name(name: object) -> str:
 
 
 def _check_optional_name(value: object) -> None:
-    if value is None or isinstance(value, Name):
+    if value is None or isinstance(value, Name | Via):
         return
     if not isinstance(value, str):
-        raise TypeError(f"name must be a Name, a string or None, got {value!r}")
+        raise TypeError(f"name must be a Name, registry.via(...), a string or None, got {value!r}")
     check_name(value)
 
 
@@ -276,8 +293,11 @@ class ChildSpec(Generic[A]):
     factory: Callable[[], A] = field(kw_only=False)
     """Makes a fresh actor for every life. What must survive a crash is plain data it closes over."""
 
-    name: Name[A] | str | None = None
-    """The child's id; a :class:`Name` makes it known in the whole tree. Without one it is called after its class."""
+    name: Name[A] | Via[A] | str | None = None
+    """The child's id; a :class:`Name` makes it known in the whole tree, ``registry.via(key)`` in a registry.
+
+    Without one it is called after its class.
+    """
 
     restart: Restart = field(default=Restart.PERMANENT, converter=_to_restart)
     """When it is started again."""
