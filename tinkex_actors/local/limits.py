@@ -5,6 +5,22 @@ A limit that is met answers with a 4xx that names it; none is silent.
 
 from attrs import field, frozen, validators
 
+from tinkex_actors.local.refusals import BadRequest
+
+INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
+
+
+def check_number(name: str, number: int, *, minimum: int = 0, maximum: int = INT32_MAX) -> int:
+    """Return a number a client counts with.
+
+    Raises:
+        BadRequest: It is out of bounds.
+    """
+    if not minimum <= number <= maximum:
+        raise BadRequest(f"{name} must be within {minimum} and {maximum}, got {number}")
+    return number
+
 
 def _positive(default: float) -> float:
     """Declare a field that must be above zero."""

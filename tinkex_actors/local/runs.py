@@ -13,6 +13,7 @@ from attrs import define, field
 from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.checkpoints import Recipe, StoredCheckpoint
 from tinkex_actors.local.keys import Owner
+from tinkex_actors.local.limits import check_number
 from tinkex_actors.local.lodgings import Lodgings
 from tinkex_actors.local.model import Model, OpenSampler, accept
 from tinkex_actors.local.operations import Create, CreateFrom, Operation
@@ -51,12 +52,11 @@ class Runs:
         Raises:
             Refusal: The base model or the configuration will not do, or there are too many models.
         """
-        number = request.model_seq_id
+        number = check_number("model_seq_id", request.model_seq_id)
         if number in session.models:
             return session.models[number]
         lora = request.lora_config or LoraConfig()
-        if lora.rank > self.shop.limits.max_rank:
-            raise BadRequest(f"rank must be within 1 and {self.shop.limits.max_rank}, got {lora.rank}")
+        check_number("rank", lora.rank, minimum=1, maximum=self.shop.limits.max_rank)
         recipe = config_to_recipe(request.base_model, lora, request.optimizer_config)
         seed = self.seed + number if lora.seed is None else lora.seed
         return await self._open(session, number, Create(seed), recipe, request.optimizer_config, request.user_metadata)
@@ -69,6 +69,7 @@ class Runs:
         Raises:
             Refusal: The checkpoint or the base model will not do, or there are too many models.
         """
+        check_number("model_seq_id", number)
         if number in session.models:
             return session.models[number]
         if checkpoint.path.kind is not Kind.TRAINING:
@@ -86,13 +87,12 @@ class Runs:
         Raises:
             Refusal: There is no such model, it has ended, or the number will not do.
         """
-        if not seq_id or seq_id < 1:
-            raise BadRequest(f"seq_id must be an integer >= 1 that numbers the requests of a model, got {seq_id}")
+        number = check_number("seq_id", seq_id or 0, minimum=1)
         record = self.find(owner, model_id)
         if model_id not in self.living:
             raise Gone(record.ended or f"model {model_id} has ended; create a new one")
         model = await self.lodgings.find(model_id)
-        return await model.call(Model.submit, seq_id, operation)
+        return await model.call(Model.submit, number, operation)
 
     def find(self, owner: Owner, model_id: ModelId) -> RunRecord:
         """Return the record of a run, in training or ended.

@@ -10,6 +10,7 @@ from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.checkpoints import StoredCheckpoint
 from tinkex_actors.local.futures import PromiseRecord
 from tinkex_actors.local.keys import Owner
+from tinkex_actors.local.limits import check_number
 from tinkex_actors.local.lodgings import Lodgings
 from tinkex_actors.local.records import SamplerRecord
 from tinkex_actors.local.refusals import BadRequest, NotFound
@@ -46,7 +47,7 @@ class Samplers:
         Raises:
             Refusal: The base model is not on offer, or not the checkpoint's.
         """
-        number = request.sampling_session_seq_id
+        number = check_number("sampling_session_seq_id", request.sampling_session_seq_id)
         if number in session.samplers:
             return session.samplers[number]
         base_model = checkpoint.recipe.base_model if checkpoint is not None else request.base_model
@@ -64,6 +65,7 @@ class Samplers:
         Raises:
             BadRequest: The number is taken.
         """
+        check_number("sampling_session_seq_id", exposed.number)
         if exposed.number in session.samplers:
             raise BadRequest(f"sampling_session_seq_id {exposed.number} is taken; number each sampling session once")
         weights = Weights(run.base, exposed.adapter)

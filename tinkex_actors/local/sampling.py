@@ -13,8 +13,9 @@ from tinkex_actors.local.checkpoints import CheckpointStore, StoredCheckpoint
 from tinkex_actors.local.completions import CLONE_SPAN, Completion, CompletionLog
 from tinkex_actors.local.engine import Adapter, BaseModel, EngineInputError
 from tinkex_actors.local.futures import Finished, PromiseRecord
+from tinkex_actors.local.limits import INT64_MAX, check_number
 from tinkex_actors.local.records import SamplerRecord
-from tinkex_actors.local.refusals import BadRequest, Refusal, TooMany
+from tinkex_actors.local.refusals import Refusal, TooMany
 from tinkex_actors.local.results import pack
 from tinkex_actors.local.run import load_adapter
 from tinkex_actors.local.sample_translation import draw_samples
@@ -97,15 +98,15 @@ class SamplingDesk(Actor):
         """Promise a sample; the same number again is the same promise.
 
         Raises:
-            BadRequest: More samples than the server gives at once, or none.
+            BadRequest: The number is out of bounds, or more samples are asked for than the server gives at once.
             TooMany: Too many samples wait already.
         """
         session, limits = self._session, self._shop.limits
         number = len(session.given) if request.seq_id is None else request.seq_id
+        check_number("seq_id", number, maximum=INT64_MAX)
         if request.seq_id is not None and request.seq_id in session.given:
             return session.given[request.seq_id]
-        if not 1 <= request.num_samples <= limits.max_samples:
-            raise BadRequest(f"num_samples must be within 1 and {limits.max_samples}, got {request.num_samples}")
+        check_number("num_samples", request.num_samples, minimum=1, maximum=limits.max_samples)
         if self._shop.sampling.statistics().tasks_waiting >= limits.max_pending_samples:
             raise TooMany(f"{limits.max_pending_samples} samples wait already; send this one again in a moment")
         return self._accept(number, request)

@@ -11,6 +11,8 @@ The listener stops first: it takes no more connections, long polls are answered 
 finished; then the tree stops, children before parents.
 """
 
+import os
+import socket
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -153,22 +155,28 @@ async def _listen(
     app: Starlette, options: ServerOptions, stopping: trio.Event, *, task_status: trio.TaskStatus[str]
 ) -> None:
     """Serve HTTP/1.1 until *stopping*, and report the URL once connections are taken."""
+    config = _config(_bind(options.host, options.port))
     async with trio.open_nursery() as nursery:
         # Any: hypercorn and starlette each have their own words for the same ASGI types.
         serve = cast("Any", hypercorn.trio.serve)  # pyright: ignore[reportUnknownMemberType] # bare dicts in its types
-        try:
-            [url] = await nursery.start(
-                partial(serve, app, _config(options), shutdown_trigger=stopping.wait, mode="asgi")
-            )
-        except OSError as fault:
-            raise OSError(fault.errno, f"cannot listen on {options.host}:{options.port}: {fault.strerror}") from fault
+        [url] = await nursery.start(partial(serve, app, config, shutdown_trigger=stopping.wait, mode="asgi"))
         task_status.started(url)
 
 
-def _config(options: ServerOptions) -> Config:
+def _bind(host: str, port: int) -> int:
+    """Take the address, or say which one could not be had; return the descriptor."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as fault:
+        raise OSError(fault.errno, f"cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}") from fault
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener.detach()
+
+
+def _config(descriptor: int) -> Config:
     config = Config()
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    config.bind = [f"{host}:{options.port}"]
+    config.bind = [f"fd://{descriptor}"]
     config.backlog = 1024
     config.graceful_timeout = _GRACE
     config.include_server_header = False
