@@ -9,10 +9,11 @@ import trio
 
 from supervisors._exit import Exit, ExitKind
 from supervisors._monitor import Down, Monitor
+from supervisors._off_turn import OffTurn
 from supervisors._ref import Ref
 from supervisors._reply import Request
 from supervisors._timer import LifeTimer
-from supervisors._turn import ActorLife, OffTurn
+from supervisors._turn import ActorLife
 
 P = ParamSpec("P")
 

@@ -15,11 +15,12 @@ from supervisors._events import MessageDropped
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._mailbox import Bound
+from supervisors._off_turn import SUSPENDED
 from supervisors._ref import Ref
 from supervisors._reply import Message, Request, to_request
 from supervisors._slot import Slot
 from supervisors._spec import ChildSpec, Name, Via
-from supervisors._turn import SUSPENDED, ActorLife
+from supervisors._turn import ActorLife
 
 if TYPE_CHECKING:
     from supervisors._actor import Actor

@@ -10,8 +10,9 @@ from attrs import frozen
 
 from supervisors._errors import ActorNotAlive
 from supervisors._exit import Exit, ExitKind
+from supervisors._off_turn import SUSPENDED
 from supervisors._reply import NO_KEYWORDS, Request
-from supervisors._turn import SUSPENDED, ActorLife
+from supervisors._turn import ActorLife
 
 if TYPE_CHECKING:
     from supervisors._cell import Cell
@@ -163,9 +164,9 @@ class Ref(Generic[A_co]):
 
     @property
     def is_alive(self) -> bool:
-        """The actor has a life that has started and was not asked to stop."""
+        """The actor has a life that has started, has not failed and was not asked to stop."""
         life = self._cell.life
-        return life is not None and life.is_ready and life.asked is None
+        return life is not None and life.is_ready and not life.is_ending
 
     def snapshot(self) -> Snapshot:
         """Look at the actor without waiting for it."""

@@ -166,9 +166,8 @@ async def test_what_on_start_sends_to_itself_runs_before_anything_queued() -> No
         ref = await root.start_child(lambda: Continuing(log))
         ref.cast_nowait(Clerk.crash)
         await ref.ended()
-        log.clear()
         assert await ref.call(Clerk.echo, "from outside") == "from outside"
-        assert log == ["on_start", "continued", "continued again", "from outside"]
+        assert log[-4:] == ["on_start", "continued", "continued again", "from outside"]
 
 
 @pytest.mark.otp("GS-21")
