@@ -47,6 +47,11 @@ class Life:
         self._endings: dict[object, Callable[[Life, Exit], None]] | None = None
         self.watcher: trio.lowlevel.Task | None = None
 
+    @property
+    def is_ending(self) -> bool:
+        """It was told to end, or failed: what is left of it is its clean-up."""
+        return self.asked is not None or self.is_killed or self.failure is not None
+
     async def live(self) -> None:
         """Be the task of this life, from the factory to the exit record. Raises only what is no child's business."""
         try:

@@ -75,7 +75,7 @@ class Slot(Generic[S]):
     def status(self) -> Status:
         """Where the child is in its lives."""
         if self.life is not None:
-            if self.life.asked is not None or self.life.is_killed:
+            if self.life.is_ending:
                 return Status.STOPPING
             if self.life.is_ready:
                 return Status.RUNNING

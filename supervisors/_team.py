@@ -322,6 +322,7 @@ class Team:
         for other in slots:
             if other.life is not None and other.intent is Intent.UP:
                 other.intent = Intent.REPLACE
+                self._cancel_start(other)
         if self._regroup_scope is None:
             self._regroup_scope = trio.CancelScope()
             self.start_task(self._regroup, self._regroup_scope)
@@ -346,7 +347,7 @@ class Team:
             slot.begin()
         life = slot.life
         # Another failure may have asked for yet another life of it since it started.
-        if life is not None and await slot.wait_settled(life) and slot.intent is Intent.UP:
+        if life is not None and await slot.wait_settled(life) and slot.life is life and slot.intent is Intent.UP:
             self._reborn.discard(slot)
 
     def _survey_group(self) -> tuple[AnySlot, AnySlot | None]:
