@@ -22,6 +22,25 @@ _SYSTEMS = {"Darwin": "MacOS"}
 _MACHINES = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64"}
 
 
+class _OneChunk(httpx.AsyncByteStream):
+    """A request's body in one piece.
+
+    httpx's own is an async generator, and one that is abandoned in the middle, as cancelling a request does, is reported
+    by trio as a leak.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = [content]
+
+    def __aiter__(self) -> "_OneChunk":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._rest:
+            raise StopAsyncIteration
+        return self._rest.pop()
+
+
 class HttpTransport:
     """Sends one request and reads its whole answer; never sends again and never follows a redirect.
 
@@ -50,13 +69,16 @@ class HttpTransport:
         figures = self._settings.figures
         silence = getattr(figures, route.timeout)
         is_get = route.method == "GET"
-        return self._client.build_request(
+        request = self._client.build_request(
             route.method,
             self._address() + _fill(route.path, body.path_values),
             content=None if is_get else body.content,
             headers=_request_headers(route, body, silence),
             timeout=httpx.Timeout(silence, connect=min(figures.connect_timeout, silence)),
         )
+        if not is_get:
+            request.stream = _OneChunk(body.content)
+        return request
 
     def _sentence(self, route: Route, fault: httpx.RequestError) -> str:
         """Say what happened and with whom; httpx's own words only where they cannot hold a header."""
