@@ -142,9 +142,9 @@ class _Bout:
 
     def __init__(self, arena: _Arena, plan: Plan, most: int) -> None:
         self.arena = arena
-        self.program = trio.CancelScope()
-        self.meter = _Meter(arena.max_steps, self.program)
+        self.program = trio.CancelScope(deadline=arena.limit)
         self.injector = Injector(plan, most, self.program.cancel)
+        self.meter = _Meter(arena.limit, arena.max_steps, self.program, self.injector)
         self.seconds = 0.0
 
     def start(self) -> None:
@@ -154,20 +154,13 @@ class _Bout:
     async def run(self) -> None:
         """Run the program within its limits."""
         INTERCEPTOR.set(self.injector)
-        left = ""
         try:
-            with trio.CancelScope(deadline=self.arena.limit) as limit, self.program:
-                try:
-                    await self.arena.main()
-                except trio.Cancelled:
-                    left = "; ".join(self.injector.under_way) or "none"
-                    raise
+            with self.program:
+                await self.arena.main()
         finally:
             self.seconds = trio.current_time()
-        if limit.cancelled_caught:
-            raise Stuck(f"not finished after {self.arena.limit:g} virtual seconds; operations under way: {left}")
-        if self.meter.is_over:
-            raise Stuck(f"not finished after {self.arena.max_steps} steps of tasks; operations under way: {left}")
+        if self.program.cancelled_caught and self.meter.verdict is not None:
+            raise Stuck(self.meter.verdict)
 
     def report(self, error: Exception | None) -> Simulation:
         """Say how it went."""
@@ -178,26 +171,33 @@ class _Bout:
 
 @define(eq=False)
 class _Meter(trio.abc.Instrument):
-    """Counts the steps of tasks, and digests their order."""
+    """Counts the steps of tasks, digests their order, and sees when it is enough."""
 
+    limit: float
     most: int
     program: trio.CancelScope
+    injector: Injector
     steps: int = 0
     digest: int = 0
+    verdict: str | None = None
+    """Which limit the program exceeded, and what it was doing then."""
     _numbers: dict[trio.lowlevel.Task, int] = field(factory=dict[trio.lowlevel.Task, int])
-
-    @property
-    def is_over(self) -> bool:
-        """The program took more steps than it may."""
-        return self.steps > self.most
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Note one step."""
         number = self._numbers.setdefault(task, len(self._numbers))
         self.digest = zlib.crc32(number.to_bytes(4, "big"), self.digest)
         self.steps += 1
-        if self.steps == self.most + 1:
-            self.program.cancel()
+        if self.verdict is None and self.steps > self.most:
+            self._end(f"{self.most} steps of tasks")
+        elif self.verdict is None and trio.current_time() >= self.limit:
+            self._end(f"{self.limit:g} virtual seconds")
+
+    def _end(self, limit: str) -> None:
+        self.verdict = (
+            f"not finished after {limit}; operations under way: {', '.join(self.injector.under_way) or 'none'}"
+        )
+        self.program.cancel()
 
 
 def _find_two_lives(log: EventLog) -> TwoLives | None:
