@@ -76,6 +76,7 @@ from supervisors._events import RestartScheduled as RestartScheduled
 from supervisors._events import SupervisorGaveUp as SupervisorGaveUp
 from supervisors._exit import Exit as Exit
 from supervisors._exit import ExitKind as ExitKind
+from supervisors._group import Groups as Groups
 from supervisors._machine import TimeoutKind as TimeoutKind
 from supervisors._monitor import Down as Down
 from supervisors._monitor import Monitor as Monitor
@@ -148,6 +149,7 @@ __all__ = [
     "ExitKind",
     "Failed",
     "Finished",
+    "Groups",
     "Ignore",
     "LifeTimer",
     "Mailbox",

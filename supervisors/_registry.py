@@ -8,7 +8,7 @@ once. A new life registers itself again, in ``on_start`` or by its ``via`` name.
 Keys are compared strictly: ``1``, ``1.0`` and ``True`` are three keys, also inside tuples.
 """
 
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, overload
 
@@ -98,6 +98,10 @@ class _Table(Generic[K, A, V]):
         """The keys *owner* has, oldest first; one that it has twice is there twice."""
         life = _life_of(owner)
         return tuple(row.entry.key for row in self._rows_of.get(life, ())) if life is not None else ()
+
+    def all_keys(self) -> tuple[K, ...]:
+        """The keys that have an entry, each once."""
+        return tuple(next(iter(rows)).entry.key for rows in self._rows.values())
 
     def select(self, predicate: Callable[[Entry[K, A, V]], bool] = lambda _: True) -> tuple[Entry[K, A, V], ...]:
         """All entries that *predicate* accepts."""
@@ -282,6 +286,15 @@ class DuplicateRegistry(_Table[K, A, V]):
         """
         self._add(Entry(key, owner, value), _living(owner))
 
+    def register_all(self: "DuplicateRegistry[K, A, None]", key: K, owners: Iterable[Ref[A]]) -> None:
+        """Add an entry for each of *owners* under *key*, or for none.
+
+        Raises:
+            ActorNotAlive: One has no life now.
+        """
+        for life, owner in [(_living(owner), owner) for owner in owners]:
+            self._add(Entry(key, owner, None), life)
+
     def values(self, key: K, owner: Ref[A]) -> tuple[V, ...]:
         """What *owner* says under *key*, oldest first."""
         return tuple(entry.value for entry in self.lookup_all(key) if entry.owner == owner)
@@ -300,6 +313,8 @@ def _life_of(owner: Ref[Any]) -> Life | None:
 
 
 def _living(owner: Ref[Any]) -> Life:
+    if not isinstance(owner, Ref):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+        raise TypeError(f"expected the Ref of an actor, got {owner!r}")
     life = _life_of(owner)
     if life is None:
         raise owner._cell.not_alive()  # noqa: SLF001 - the ref is this package's
