@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from tinkex_actors.local.engine.arrays import FloatArray, FloatDType
 from tinkex_actors.local.engine.config import ModelConfig, read_config
-from tinkex_actors.local.engine.cores import use_one_blas_thread
+from tinkex_actors.local.engine.cores import prepare_process
 from tinkex_actors.local.engine.errors import ModelLoadError
 from tinkex_actors.local.engine.safetensors_reader import open_tensor_files
 
@@ -81,7 +81,7 @@ class BaseModel:
 def load_base_model(path: Path) -> BaseModel:
     """Load a Hugging Face model directory (``qwen3`` or ``llama``), any of bf16, f16 and f32, whole or sharded.
 
-    It also limits BLAS to one thread in this process: see :mod:`tinkex_actors.local.engine.cores`.
+    It also sets this process up for the engine: see :mod:`tinkex_actors.local.engine.cores`.
 
     Returns:
         The model in float32, named after the directory.
@@ -91,7 +91,7 @@ def load_base_model(path: Path) -> BaseModel:
     """
     if not path.is_dir():
         raise ModelLoadError(f"{path}: expected a model directory, found none")
-    use_one_blas_thread()
+    prepare_process()
     config = read_config(path)
     tokenizer = path / "tokenizer.json"
     return assemble_base_model(
