@@ -7,6 +7,7 @@ ours or the official SDK, find it at ``server.url``. Nothing here knows the clie
 
 from tinkex_actors.local.audit import AuditEntry, AuditLog
 from tinkex_actors.local.embedded import EmbeddedServer, serve
+from tinkex_actors.local.faults import Fault, FaultKind, FaultPlan
 from tinkex_actors.local.limits import Limits
 from tinkex_actors.local.options import TINY, ServerOptions, tiny_model_path
 from tinkex_actors.local.server import LocalServer, open_server
@@ -16,6 +17,9 @@ __all__ = [
     "AuditEntry",
     "AuditLog",
     "EmbeddedServer",
+    "Fault",
+    "FaultKind",
+    "FaultPlan",
     "Limits",
     "LocalServer",
     "ServerOptions",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from tinkex_actors.local.faults import FaultPlan
 from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.limits import Limits
 from tinkex_actors.types.service import ClientConfigResponse, ClientDynamicConfigResponse
@@ -59,6 +60,8 @@ class ServerOptions:
         factory=lambda: ClientDynamicConfigResponse(sample_cancel_enabled=True)
     )
     """What ``client/dynamic_config`` answers."""
+    faults: FaultPlan = field(factory=FaultPlan)
+    """What is to go wrong; nothing by default. It may be changed while the server runs."""
     notes_weights: bool = False
     """Whether the audit log names the weights after each change of them."""
 

@@ -25,7 +25,7 @@ import hypercorn.trio
 import trio
 from attrs import frozen
 from hypercorn.config import Config
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from supervisors import Supervisor, SupervisorSpec, Tree, open_supervisor
 from tinkex_actors.local.audit import AuditLog
@@ -34,6 +34,7 @@ from tinkex_actors.local.caretaker import Caretaker
 from tinkex_actors.local.checkpoints import CheckpointStore
 from tinkex_actors.local.futures import Futures
 from tinkex_actors.local.http.app import make_app
+from tinkex_actors.local.http.faulty import Faulty
 from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.options import ServerOptions
 from tinkex_actors.local.registry import Registry
@@ -82,7 +83,8 @@ async def open_server(options: ServerOptions | None = None) -> AsyncGenerator[Lo
     options = options or ServerOptions()
     failure: BaseException | None = None
     async with open_service(options) as (service, root), trio.open_nursery() as nursery:
-        app, stopping = make_app(service, Keys.of(options.api_keys)), trio.Event()
+        app = Faulty(make_app(service, Keys.of(options.api_keys)), options.faults)
+        stopping = trio.Event()
         url = await nursery.start(_listen, app, options, stopping)
         try:
             yield LocalServer(url, service, root)
@@ -152,7 +154,7 @@ def _open_workshop(options: ServerOptions, folder: Path, registry: Registry, now
 
 
 async def _listen(
-    app: Starlette, options: ServerOptions, stopping: trio.Event, *, task_status: trio.TaskStatus[str]
+    app: ASGIApp, options: ServerOptions, stopping: trio.Event, *, task_status: trio.TaskStatus[str]
 ) -> None:
     """Serve HTTP/1.1 until *stopping*, and report the URL once connections are taken."""
     config = _config(_bind(options.host, options.port))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import orjson
 from attrs import define, frozen
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from supervisors import SupervisorSpec, open_supervisor
 from tests.tinkex_actors.local.engine.tiny_models import random_base
@@ -112,7 +112,7 @@ class Client(Protocol):
 class Site(Client):
     """A server in this process."""
 
-    app: Starlette
+    app: ASGIApp
     service: Service
     key: str = KEY
     base_model: str = "random"
