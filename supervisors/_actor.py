@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, cast
 
 import outcome
@@ -139,6 +140,10 @@ class Actor:
         monitor = Monitor(life, ref, Request(life.cell, life.cell.resolve(operation), args, kwargs))
         monitor.watch()
         return monitor
+
+    def _host(self) -> AbstractAsyncContextManager[object] | None:
+        """What is open around the whole life, in its main task: entered before ``on_start``, left before ``on_stop``."""
+        return None
 
     def _make_performer(self) -> Any:
         """Whose methods the operations are; for what stands between the mailbox and the actor."""

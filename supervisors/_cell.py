@@ -20,6 +20,7 @@ from supervisors._ref import Ref
 from supervisors._reply import Message, Request, to_request
 from supervisors._slot import Slot
 from supervisors._spec import ChildSpec, Name, Via
+from supervisors._trace import TraceHook
 from supervisors._turn import ActorLife
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ A = TypeVar("A", bound="Actor")
 class Cell(Slot[ChildSpec[Any]], Generic[A]):
     """One actor, over many lives."""
 
-    __slots__ = ("bound", "inbox", "operations", "queue", "ref", "server")
+    __slots__ = ("bound", "hooks", "inbox", "operations", "queue", "ref", "server")
 
     def __init__(self, team: "Team", spec: ChildSpec[Any], name: str) -> None:
         super().__init__(team, spec, name)
@@ -44,6 +45,8 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         self.operations: dict[object, str] = {}
         """The functions that may be called, and their attribute names."""
         self.bound = None if spec.mailbox is None else Bound(self, spec.mailbox)
+        self.hooks: list[TraceHook] | None = None
+        """Who is told of every operation."""
         self.ref: Ref[A] = Ref(self)
 
     def make_life(self) -> Life:

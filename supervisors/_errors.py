@@ -147,3 +147,7 @@ class RestartLimitExceeded(SupervisorsError):
 
 class Ignore(SupervisorsError):  # not an error of this package's making, but raised and caught like one
     """Raise it in ``on_start`` to decline to run: the child stays listed, without a life, and nothing failed."""
+
+
+class Misfit(TypeError):  # told to a sender as the TypeError that it is
+    """The arguments of a message do not fit the operation, found out before the call that would have said so."""

@@ -74,6 +74,36 @@ class ChildKilled:
 
 
 @frozen
+class ChildStuck:
+    """A cancelled child is still there: it shields itself, waits for a thread, or never reaches a checkpoint.
+
+    Told again with growing pauses. The supervisor goes on waiting: what cannot be ended is not declared ended.
+    """
+
+    at: float
+    path: str
+    life: int
+    seconds: float
+    """Since it was cancelled."""
+    stacks: tuple[tuple[str, ...], ...]
+    """Where its tasks are, the main one first; each from the outermost frame."""
+
+
+@frozen
+class OperationSlow:
+    """An operation runs for longer than a :class:`Watchdog` allows. Told again each time its age has doubled."""
+
+    at: float
+    path: str
+    life: int
+    operation: str
+    seconds: float
+    """How long it has been running, off turn included."""
+    stacks: tuple[tuple[str, ...], ...]
+    """Where the tasks of the actor are."""
+
+
+@frozen
 class CastFailed:
     """A cast ended in an expected error, or its arguments did not fit: nobody waits for the answer."""
 
@@ -107,6 +137,8 @@ Event: TypeAlias = (
     | ChildCrashed
     | RestartScheduled
     | ChildKilled
+    | ChildStuck
+    | OperationSlow
     | SupervisorGaveUp
     | CastFailed
     | MessageDropped

@@ -15,6 +15,7 @@ from supervisors._errors import Ignore
 from supervisors._events import ChildKilled
 from supervisors._exit import Exit, ExitKind
 from supervisors._spec import BRUTAL_KILL
+from supervisors._stack import stack_of
 
 if TYPE_CHECKING:
     from supervisors._slot import Slot
@@ -24,8 +25,8 @@ class Life:
     """One incarnation. Subclasses say what it does (:meth:`run`) and how it tidies up (:meth:`clean_up`)."""
 
     __slots__ = (
-        "_endings", "_helpers", "asked", "exit", "failure", "grace", "is_killed", "is_ready", "number", "scope", "since", "slot",
-        "watcher",
+        "_endings", "_helpers", "asked", "exit", "failure", "grace", "is_killed", "is_ready", "number", "scope", "since",
+        "slot", "task", "watcher",
     )  # fmt: skip
 
     def __init__(self, slot: "Slot[Any]", number: int) -> None:
@@ -43,7 +44,9 @@ class Life:
         """It started: ``on_start`` has returned."""
         self.failure: BaseException | None = None
         """What escaped from a helper task; the life ends with it."""
-        self._helpers: set[trio.CancelScope] | None = None
+        self.task: trio.lowlevel.Task | None = None
+        """The main task, once it runs."""
+        self._helpers: dict[trio.CancelScope, trio.lowlevel.Task | None] | None = None
         self._endings: dict[object, Callable[[Life, Exit], None]] | None = None
         self.watcher: trio.lowlevel.Task | None = None
 
@@ -52,18 +55,17 @@ class Life:
         """It was told to end, or failed: what is left of it is its clean-up."""
         return self.asked is not None or self.is_killed or self.failure is not None
 
+    @trio.lowlevel.enable_ki_protection
     async def live(self) -> None:
-        """Be the task of this life, from the factory to the exit record. Raises only what is no child's business."""
+        """Be the task of this life, from the factory to the exit record. Lets nothing escape but cancellation."""
+        self.task = trio.lowlevel.current_task()
         try:
             with self.scope:
                 await self.run()
         except BaseException as error:  # noqa: BLE001 - the place where a crash becomes an exit
             if self.failure is None:
                 self.failure = error
-        exit_, foreign = self._conclude(self.failure)
-        if foreign is not None and not is_cancellation(foreign):
-            # Before the exit is known: nothing is restarted on the way out.
-            self.slot.team.interrupt(foreign)
+        exit_ = self._conclude(self.failure)
         try:
             exit_ = await self._end(exit_)
         finally:
@@ -131,15 +133,16 @@ class Life:
     def start_helper(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
         """Run ``fn(*args)`` in a task that ends before the life does."""
         if self._helpers is None:
-            self._helpers = set()
+            self._helpers = {}
         scope = trio.CancelScope()
         if self.scope.cancel_called:
             scope.cancel()
-        self._helpers.add(scope)
+        self._helpers[scope] = None
         self.slot.team.start_task(self._help, scope, fn, args)
 
     async def _help(self, scope: trio.CancelScope, fn: Callable[..., Awaitable[object]], args: tuple[Any, ...]) -> None:
-        helpers = self._helpers
+        helpers = self._helpers or {}
+        helpers[scope] = trio.lowlevel.current_task()
         try:
             with scope:
                 await fn(*args)
@@ -148,12 +151,17 @@ class Life:
         except BaseException as error:  # noqa: BLE001 - a helper's crash is its life's crash
             self.fail(error)
         finally:
-            if helpers is not None:
-                helpers.discard(scope)
-                if not helpers and self.watcher is not None:
-                    watcher, self.watcher = self.watcher, None
-                    trio.lowlevel.reschedule(watcher, outcome.Value(None))
+            helpers.pop(scope, None)
+            if not helpers and self.watcher is not None:
+                watcher, self.watcher = self.watcher, None
+                trio.lowlevel.reschedule(watcher, outcome.Value(None))
 
+    def stacks(self) -> tuple[tuple[str, ...], ...]:
+        """Where the tasks of this life are, the main one first."""
+        tasks = [self.task, *(self._helpers or {}).values()]
+        return tuple(stack_of(task) for task in tasks if task is not None)
+
+    @trio.lowlevel.enable_ki_protection
     async def _end(self, exit_: Exit) -> Exit:
         self.release(exit_)
         await self._join_helpers()
@@ -163,8 +171,12 @@ class Life:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + budget) as self.grace:
             try:
                 await self.clean_up(exit_)
-            except Exception as error:  # noqa: BLE001 - a clean-up's crash becomes the exit
-                return Exit(ExitKind.CRASHED, error)
+            except BaseException as error:
+                if is_cancellation(error):
+                    raise
+                if error.__context__ is None:
+                    error.__context__ = exit_.error
+                exit_ = self._conclude(error)
         if not self.grace.cancelled_caught:
             return exit_
         if not self.is_killed:
@@ -180,15 +192,18 @@ class Life:
                 await trio.lowlevel.wait_task_rescheduled(never_abort)
         self._helpers = None
 
-    def _conclude(self, error: BaseException | None) -> tuple[Exit, BaseException | None]:
+    def _conclude(self, error: BaseException | None) -> Exit:
+        """Tell how the life ended, and pass on what is no child's business before anybody can restart it."""
         if error is None:
-            return (Exit(ExitKind.KILLED) if self.is_killed else self.asked or Exit(ExitKind.NORMAL)), None
+            return Exit(ExitKind.KILLED) if self.is_killed else self.asked or Exit(ExitKind.NORMAL)
         ordinary, foreign = split_error(error)
+        if foreign is not None and not is_cancellation(foreign):
+            self.slot.team.interrupt(foreign)
         if isinstance(ordinary, Ignore) and not self.is_ready:
-            return Exit(ExitKind.NORMAL, reason=ordinary), foreign
+            return Exit(ExitKind.NORMAL, reason=ordinary)
         if ordinary is None:
-            return Exit(ExitKind.KILLED), foreign
-        return Exit(ExitKind.KILLED if self.is_killed else ExitKind.CRASHED, ordinary), foreign
+            return Exit(ExitKind.KILLED)
+        return Exit(ExitKind.KILLED if self.is_killed else ExitKind.CRASHED, ordinary)
 
 
 def split_error(error: BaseException) -> tuple[Exception | None, BaseException | None]:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 from attrs import define, field, frozen
 
+from supervisors._errors import Misfit
 from supervisors._exit import Exit
 from supervisors._life import Life
 from supervisors._reply import Message, Request, to_request
 from supervisors._timer import HeapTimer
-from supervisors._turn import ActorLife, Misfit, Postponed
+from supervisors._turn import ActorLife, Postponed
 
 if TYPE_CHECKING:
     from supervisors._state_machine import StateMachine

@@ -34,10 +34,6 @@ SUSPENDED: Final = Suspended.SUSPENDED
 """Holds the turn of a suspended actor."""
 
 
-class Misfit(TypeError):
-    """The arguments of a message do not fit the operation, found out before the call that would have said so."""
-
-
 class TurnLife(Life):
     """The part of an actor's life that knows who holds the turn. :class:`ActorLife` is the rest."""
 

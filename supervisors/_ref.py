@@ -12,6 +12,7 @@ from supervisors._errors import ActorNotAlive
 from supervisors._exit import Exit, ExitKind
 from supervisors._off_turn import SUSPENDED
 from supervisors._reply import NO_KEYWORDS, Request
+from supervisors._trace import Statistics, TraceHook
 from supervisors._turn import ActorLife
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Snapshot:
     """Messages lost to a full mailbox, over all lives."""
     operation: str | None
     """What holds the turn."""
+    age: float | None
+    """Seconds since it began; for casts, since the first of a row did."""
+    stacks: tuple[tuple[str, ...], ...]
+    """Where the tasks of the actor are, the main one first; each from the outermost frame."""
     is_suspended: bool
     exit: Exit | None
     """How the last life ended."""
@@ -68,8 +73,14 @@ class Ref(Generic[A_co]):
         An expected error of the operation is raised as it is.
         """
         cell = self._cell
-        cell.team.runtime.check_home()
-        request = Request(cell, cell.resolve(operation), args, kwargs)
+        try:
+            name = cell.operations[operation]
+        except (KeyError, TypeError):
+            raise TypeError(cell.explain(operation)) from None
+        runtime = cell.team.runtime
+        if trio.lowlevel.current_root_task() is not runtime.home:
+            runtime.check_home()
+        request = Request(cell, name, args, kwargs)
         request.is_call = True
         if cell.server is not None and cell.server.turn is not None:
             cell.check_cycle()
@@ -171,6 +182,8 @@ class Ref(Generic[A_co]):
     def snapshot(self) -> Snapshot:
         """Look at the actor without waiting for it."""
         cell = self._cell
+        life = cell.life if isinstance(cell.life, ActorLife) else None
+        operation = None if life is None else life.operation
         return Snapshot(
             path=cell.path,
             status=cell.status.value,
@@ -178,10 +191,50 @@ class Ref(Generic[A_co]):
             restarts=cell.restarts,
             queued=len(cell.queue or ()),
             dropped=0 if cell.bound is None else cell.bound.dropped,
-            operation=cell.life.operation if isinstance(cell.life, ActorLife) else None,
-            is_suspended=isinstance(cell.life, ActorLife) and cell.life.turn is SUSPENDED,
+            operation=operation,
+            age=trio.current_time() - life.began if life is not None and operation is not None else None,
+            stacks=() if life is None else life.stacks(),
+            is_suspended=life is not None and life.turn is SUSPENDED,
             exit=cell.exit,
         )
+
+    def trace(self, hook: TraceHook, /) -> None:
+        """Tell *hook* when an operation begins and ends, over all lives. The same hook twice is one hook.
+
+        It costs nothing when there are none. ``ref.trace(deque(maxlen=100).append)`` keeps a log.
+        """
+        cell = self._cell
+        if cell.hooks is None:
+            cell.hooks = []
+        if hook not in cell.hooks:
+            cell.hooks.append(hook)
+        self._retrace()
+
+    def untrace(self, hook: TraceHook, /) -> None:
+        """Tell *hook* nothing more. Nothing if it was not told."""
+        if self._cell.hooks and hook in self._cell.hooks:
+            self._cell.hooks.remove(hook)
+        self._retrace()
+
+    def start_statistics(self) -> None:
+        """Count operations from now on; anew when that was on already."""
+        self.stop_statistics()
+        self.trace(Statistics(trio.current_time()))
+
+    def stop_statistics(self) -> None:
+        """Count no more. Nothing if that was off."""
+        statistics = self.statistics()
+        if statistics is not None:
+            self.untrace(statistics)
+
+    def statistics(self) -> Statistics | None:
+        """What was counted; None when statistics are off."""
+        return next((hook for hook in self._cell.hooks or () if isinstance(hook, Statistics)), None)
+
+    def _retrace(self) -> None:
+        life = self._cell.life
+        if isinstance(life, ActorLife) and life.is_ready:
+            life.trace()
 
     async def suspend(self) -> None:
         """Have the actor serve no messages until :meth:`resume`; they queue. Waits for the running operation.

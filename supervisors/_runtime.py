@@ -1,6 +1,6 @@
 """What all supervisors of one tree share: names, observers, timers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
@@ -29,10 +29,13 @@ INTERCEPTOR: Final[trio.lowlevel.RunVar[Interceptor | None]] = trio.lowlevel.Run
 class Runtime:
     """The shared part of one tree. Lives as long as its root."""
 
-    __slots__ = ("_home", "_observers", "interceptor", "names", "timers")
+    __slots__ = ("_observers", "home", "interceptor", "names", "now", "timers")
 
     def __init__(self, observers: Iterable[Observer]) -> None:
-        self._home = trio.lowlevel.current_root_task()
+        self.home = trio.lowlevel.current_root_task()
+        """The root task of the trio run this tree belongs to."""
+        self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
+        """Trio's clock, at the price of one call."""
         self._observers = list(observers)
         self.interceptor = INTERCEPTOR.get()
         if self.interceptor is not None:
@@ -48,7 +51,7 @@ class Runtime:
             RuntimeError: With what to do instead.
         """
         try:
-            is_home = trio.lowlevel.current_root_task() is self._home
+            is_home = trio.lowlevel.current_root_task() is self.home
         except RuntimeError:
             is_home = False
         if not is_home:

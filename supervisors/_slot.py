@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import trio
 
-from supervisors._events import ChildKilled, ChildStarted, Event
+from supervisors._events import ChildKilled, ChildStarted, ChildStuck, Event
 from supervisors._exit import Exit, ExitKind
 from supervisors._life import Life
 from supervisors._restart import wants_restart
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from supervisors._timer import HeapTimer
 
 S = TypeVar("S", bound=AnySpec)
+
+
+KILL_GRACE = 5.0
+"""Seconds after which a cancelled child that is still there is reported; then twice that, and so on."""
 
 
 class Status(Enum):
@@ -188,4 +192,16 @@ class Slot(Generic[S]):
         if self.life is life:
             self.emit(ChildKilled(trio.current_time(), self.path, life.number, 0 if budget is BRUTAL_KILL else budget))
             life.kill()
-            await self.wait_ended(life)
+            await self._wait_unkillable(life)
+
+    async def _wait_unkillable(self, life: Life) -> None:
+        """Wait for a cancelled life, and say where it is when it does not react: trio cannot drop a task."""
+        patience = KILL_GRACE
+        since = trio.current_time()
+        while life.exit is None:
+            with trio.move_on_after(patience):
+                await self.wait_ended(life)
+                return
+            now = trio.current_time()
+            self.emit(ChildStuck(now, self.path, life.number, now - since, life.stacks()))
+            patience *= 2

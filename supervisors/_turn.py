@@ -6,25 +6,24 @@ Who holds the turn between messages is ``_off_turn``'s business.
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from supervisors._errors import ActorCrashed
+from supervisors._errors import ActorCrashed, Misfit
 from supervisors._events import CastFailed
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import is_cancellation
 from supervisors._off_turn import TurnLife
 from supervisors._reply import Cast, Message, Request, to_request
-from supervisors._timer import LifeTimer
+from supervisors._timer import HeapTimer, LifeTimer
+from supervisors._trace import Tracer
 
 if TYPE_CHECKING:
     from supervisors._actor import Actor
     from supervisors._cell import Cell
-
-
-class Misfit(TypeError):
-    """The arguments of a message do not fit the operation, found out before the call that would have said so."""
 
 
 class Postponed(BaseException):
@@ -38,7 +37,7 @@ _BATCH = 64
 class ActorLife(TurnLife):
     """One incarnation of an actor."""
 
-    __slots__ = ("_is_closed", "_timers", "actor", "firsts", "performer")
+    __slots__ = ("_is_closed", "_owes_stop", "_start_limit", "_timers", "actor", "began", "firsts", "performer")
 
     def __init__(self, cell: Cell[Any], number: int) -> None:
         super().__init__(cell, number)
@@ -47,31 +46,59 @@ class ActorLife(TurnLife):
         """Whose methods are the operations: the actor, or what stands before it."""
         self._timers: set[LifeTimer] | None = None
         self._is_closed = False
+        self._owes_stop = False
+        """``on_start`` has returned, so ``on_stop`` has something to end."""
+        self._start_limit: HeapTimer | None = None
+        self.began = 0.0
+        """When the running operation began; for a row of casts, when the row did."""
         self.firsts = 0
         """Messages at the head of the queue that were put first."""
 
+    @trio.lowlevel.disable_ki_protection
     async def run(self) -> None:
         """Make the actor, start it, serve its mailbox."""
-        self._main = self.turn = trio.lowlevel.current_task()
-        await self._begin()
-        self.is_ready = True
-        self.slot.life_started(self)
-        await self.serve(None)
-
-    async def _begin(self) -> None:
+        self._main = self.turn = self.task
         if self.failure is not None:  # its name was taken
             raise self.failure
-        actor = self.cell.make()
-        self.actor = actor
+        limit = self.cell.spec.start_timeout
+        if limit < math.inf:
+            timers = self.cell.team.runtime.timers
+            self._start_limit = timers.at(trio.current_time() + limit, partial(self._start_late, limit))
+        actor = self.actor = self.cell.make()
         actor._life_of_actor = self  # noqa: SLF001 - the runtime's own field
+        host = actor._host()  # noqa: SLF001 - of this package
+        if host is None:
+            await self._start_and_serve(actor)
+        else:
+            async with host:
+                await self._start_and_serve(actor)
+
+    async def _start_and_serve(self, actor: Actor) -> None:
         performer = actor._make_performer()  # noqa: SLF001 - of this package
         interceptor = self.cell.team.runtime.interceptor
         if interceptor is not None:
             performer = interceptor.intercept(self, performer)
         self.performer = performer
-        limit = self.cell.spec.start_timeout
-        with trio.fail_after(limit):
-            await performer.on_start()
+        await performer.on_start()
+        self._owes_stop = True
+        if self._start_limit is not None:
+            self._start_limit.cancel()
+        if self.is_ending:
+            return  # told to end in the very step in which it started: it never served
+        self.trace()
+        self.is_ready = True
+        self.slot.life_started(self)
+        await self.serve(None)
+
+    def _start_late(self, limit: float) -> None:
+        # A timer, not a scope: what the start opens (a nursery of a host) may stay open longer than a scope around it.
+        self.fail(trio.TooSlowError(f"{self.cell.path} did not start within {limit:g} s"))
+
+    def trace(self) -> None:
+        """Put trace hooks between the mailbox and the actor, or take them away."""
+        inner = self.performer.inner if isinstance(self.performer, Tracer) else self.performer
+        hooks = self.cell.hooks
+        self.performer = Tracer(self, inner, hooks) if hooks else inner
 
     async def serve(self, message: Message | None) -> None:
         """Perform *message* and what follows, holding the turn; rest when there is nothing to do."""
@@ -101,6 +128,7 @@ class ActorLife(TurnLife):
         if request.is_gone:
             return
         self.running = request
+        self.began = self.cell.team.runtime.now()
         self.firsts = 0
         request.is_begun = True
         try:
@@ -122,6 +150,7 @@ class ActorLife(TurnLife):
     async def _perform_casts(self, cast: Cast, me: trio.lowlevel.Task, left: int) -> int:
         """Perform a row of casts, at most *left*. Returns what is left: one frame serves the whole row."""
         cell = self.cell
+        self.began = cell.team.runtime.now()
         while True:
             self.casting = cast
             self.firsts = 0
@@ -229,15 +258,18 @@ class ActorLife(TurnLife):
             if request.scope is not None:
                 request.scope.cancel()
 
+    @trio.lowlevel.disable_ki_protection
     async def clean_up(self, exit_: Exit) -> None:
         """Let the actor tidy up."""
-        if self.actor is not None and self.is_ready:
+        if self.actor is not None and self._owes_stop:
             self.turn = trio.lowlevel.current_task()
             await self.actor.on_stop(exit_)
 
     def release(self, exit_: Exit) -> None:
         """Fail what is queued for this life, and drop its timers."""
         self._close(exit_)
+        # Who is away comes back, or waits to, for a turn that nobody passes on any more.
+        super().cancel()
         for timer in tuple(self._timers or ()):
             timer.cancel()
 

@@ -104,6 +104,7 @@ async def test_a_gone_caller_cancels_the_block_and_the_operation_unwinds(autojum
             await clerk.call(Clerk.wait_off_turn, 10.0)
         assert trio.current_time() == 1
         assert await clerk.call(Clerk.echo, "alive") == "alive"
+        await settle()
         assert (sorted(log), clerk.life) == (["alive", "back", "leave"], 1)
 
 
