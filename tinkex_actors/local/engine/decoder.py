@@ -102,13 +102,13 @@ class PackedAttention:
         return out
 
     def backward(
-        self, layer: int, dout: FloatArray, out: FloatArray, heads: HeadsTape
+        self, layer: int, dy: FloatArray, out: FloatArray, heads: HeadsTape
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the gradients of the rotated ``q``, ``k`` and of ``v``."""
         gradients = np.empty_like(heads.q), np.empty_like(heads.k), np.empty_like(heads.v)
         for run, blocks in zip(self._runs, self._blocks[layer], strict=True):
             q, k, v = _of(run, heads.q), _of(run, heads.k), _of(run, heads.v)
-            parts = attend_backward(_of(run, dout), _of(run, out), q, k, v, blocks)
+            parts = attend_backward(_of(run, dy), _of(run, out), q, k, v, blocks)
             for whole, part in zip(gradients, parts, strict=True):
                 _of(run, whole)[...] = part
         return gradients

@@ -171,16 +171,16 @@ def attend(q: FloatArray, k: FloatArray, v: FloatArray) -> tuple[FloatArray, lis
 
 
 def attend_backward(
-    dout: FloatArray, out: FloatArray, q: FloatArray, k: FloatArray, v: FloatArray, blocks: list[AttentionBlock]
+    dy: FloatArray, out: FloatArray, q: FloatArray, k: FloatArray, v: FloatArray, blocks: list[AttentionBlock]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return ``dL/dq, dL/dk, dL/dv``.
 
-    With ``P = E / Z`` (kept as E and 1/Z) and ``g = dout / Z``: ``dV = Eᵀ g`` and ``dS = E (g Vᵀ - rowsum(g out))``.
+    With ``P = E / Z`` (kept as E and 1/Z) and ``g = dy / Z``: ``dV = Eᵀ g`` and ``dS = E (g Vᵀ - rowsum(g out))``.
     """
     dq, dk, dv = (np.zeros(array.shape, array.dtype) for array in (q, k, v))
     scaled = q * _scale(q)
     queries, keys, values = _by_head(scaled, k), _by_head(k, k), _by_head(v, k)
-    g_all, out_all, dq_all = _by_head(dout, k), _by_head(out, k), _by_head(dq, k)
+    g_all, out_all, dq_all = _by_head(dy, k), _by_head(out, k), _by_head(dq, k)
     dk_all, dv_all = dk.transpose(0, 2, 1, 3), dv.transpose(0, 2, 1, 3)
     for block in blocks:
         rows = slice(block.start, block.stop)

@@ -28,9 +28,6 @@ class TensorFiles:
     directory: Path
     _entries: Mapping[str, "_Entry"]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._entries
-
     def read(self, name: str, shape: tuple[int, ...]) -> FloatArray:
         """Return the tensor *name* as a new float32 array of *shape*.
 

@@ -26,10 +26,10 @@ class StopRule:
         Raises:
             EngineInputError: A text is empty, or there are texts and the model has no tokenizer.
         """
-        if texts and base.tokenizer is None:
-            raise EngineInputError(f"expected a model with a tokenizer.json for stop texts, {base.name} has none")
         if "" in texts:
             raise EngineInputError("expected stop texts of at least one character, got an empty one")
+        if texts and base.tokenizer is None:
+            raise EngineInputError(f"expected a model with a tokenizer.json for stop texts, {base.name} has none")
         window = max((len(text.encode()) for text in texts), default=0) + 16
         return cls(frozenset(base.config.eos_token_ids if tokens is None else tokens), texts, base, window)
 

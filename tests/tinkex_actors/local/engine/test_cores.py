@@ -1,6 +1,7 @@
 """Sharing work out: order, failures, and what is set for the whole process."""
 
 import threading
+from typing import Any, cast
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -31,7 +32,8 @@ def test_blas_gets_one_thread() -> None:
     """However often it is asked."""
     prepare_process()
     prepare_process()
-    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
+    pools = cast("list[dict[str, Any]]", threadpool_info())
+    assert {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"} == {1}
 
 
 def test_there_is_a_core() -> None:

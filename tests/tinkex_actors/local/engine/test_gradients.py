@@ -54,3 +54,29 @@ def check(model: TrainableModel, examples: Sequence[Example], loss: str) -> None
 def test_every_adapter_gradient_is_the_slope_of_the_loss(config: ModelConfig) -> None:
     """Through attention, both norms, rotation, gate, residuals, head and both factors of each adapter."""
     check(random_model(config), batch(), "cross_entropy")
+
+
+@pytest.mark.parametrize("kind", ["attn", "mlp", "unembed"])
+def test_gradients_pass_through_modules_without_an_adapter(kind: str) -> None:
+    """Each kind of module trained alone."""
+    check(random_model(kind=kind), batch(), "cross_entropy")
+
+
+@pytest.mark.parametrize("loss", ["importance_sampling", "dro"])
+def test_policy_losses_reach_the_adapter_with_their_own_slope(loss: str) -> None:
+    """Those without a kink, whose value has the slope of the gradient."""
+    check(random_model(), batch(), loss)
+
+
+def test_a_ratio_held_constant_is_a_weight() -> None:
+    """Cispo is cross entropy with the clipped ratio times the advantage as weight."""
+    model, twin = random_model(), random_model()
+    examples = batch()
+    outputs = model.forward_backward(examples, "cispo", {}, backward=True).outputs
+    for example, output in zip(examples, outputs, strict=True):
+        inputs = example.inputs
+        ratio = np.exp(output.logprobs - inputs["logprobs"]).clip(0.0, 4.0)
+        weighed = {"target_tokens": inputs["target_tokens"], "weights": ratio * inputs["advantages"]}
+        twin.forward_backward([Example(example.tokens, weighed)], "cross_entropy", {}, backward=True)
+    for name, gradient in model.gradients.items():
+        np.testing.assert_allclose(twin.gradients[name], gradient, rtol=1e-5, atol=1e-5)

@@ -89,13 +89,13 @@ def test_attention(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     """In one block and in several, the last one shorter."""
     monkeypatch.setattr(layers, "ATTENTION_BLOCK", block)
     q, k, v = (RNG.standard_normal((2, 5, heads, 3)) for heads in (4, 2, 2))
-    dout = RNG.standard_normal(q.shape)
+    dy = RNG.standard_normal(q.shape)
     out, blocks = layers.attend(q, k, v)
     np.testing.assert_allclose(out, naive_attention(q, k, v))
-    dq, dk, dv = layers.attend_backward(dout, out, q, k, v, blocks)
-    np.testing.assert_allclose(dq, slope(lambda z: layers.attend(z, k, v)[0], q, dout), atol=1e-8)
-    np.testing.assert_allclose(dk, slope(lambda z: layers.attend(q, z, v)[0], k, dout), atol=1e-8)
-    np.testing.assert_allclose(dv, slope(lambda z: layers.attend(q, k, z)[0], v, dout), atol=1e-8)
+    dq, dk, dv = layers.attend_backward(dy, out, q, k, v, blocks)
+    np.testing.assert_allclose(dq, slope(lambda z: layers.attend(z, k, v)[0], q, dy), atol=1e-8)
+    np.testing.assert_allclose(dk, slope(lambda z: layers.attend(q, z, v)[0], k, dy), atol=1e-8)
+    np.testing.assert_allclose(dv, slope(lambda z: layers.attend(q, k, z)[0], v, dy), atol=1e-8)
 
 
 def test_positions_restart_with_every_sequence() -> None:

@@ -178,6 +178,7 @@ def test_no_temperature_is_greedy(sampler: Sampler) -> None:
         ({"top_p": 0.0}, "expected 0 < top_p <= 1, got 0.0"),
         ({"topk_sample_logprobs": -1}, "expected topk_sample_logprobs >= 0"),
         ({"stop_strings": ("x",)}, "expected a model with a tokenizer.json"),
+        ({"stop_strings": ("",)}, "expected stop texts of at least one character"),
         ({"prompt_scores": WantedScores(topk=-1)}, "expected counts >= 0"),
     ],
 )

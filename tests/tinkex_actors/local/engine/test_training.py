@@ -157,6 +157,7 @@ GOOD = {
         ([1, 2, 3], {"logprobs": np.array([0, np.nan, 0])}, "ppo", "expected logprobs to be finite, got nan"),
         ([1, 2, 3], {"weights": np.array(["a", "b", "c"])}, "cross_entropy", "expected weights to be numbers"),
         ([1, 2, 3], {"logprobs": np.full(3, -1e4)}, "importance_sampling", "expected a finite loss"),
+        ([1, 2, 3], {"weights": np.full(3, 1e300)}, "cross_entropy", "expected a finite gradient"),
         ([1, 2, 3], {}, "bpo", "expected a loss among"),
     ],
 )
@@ -164,7 +165,7 @@ def test_a_refused_request_leaves_no_trace(
     tokens: list[float], changes: Mapping[str, npt.NDArray[Any] | None], loss: str, message: str
 ) -> None:
     """The good example before the bad one must not be added either."""
-    model = random_model()
+    model = random_model(dtype=np.float32)
     inputs = {name: array for name, array in {**GOOD, **changes}.items() if array is not None}
     bad = Example(np.array(tokens), inputs)
     with pytest.raises(EngineInputError, match=message):

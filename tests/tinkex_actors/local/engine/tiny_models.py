@@ -58,11 +58,13 @@ def random_base(config: ModelConfig = TINY, *, seed: int = 0, dtype: npt.DTypeLi
 
 
 def random_model(
-    config: ModelConfig = TINY, *, rank: int = 3, dtype: npt.DTypeLike = np.float64, **switches: bool
+    config: ModelConfig = TINY, *, rank: int = 3, dtype: npt.DTypeLike = np.float64, kind: str = "all"
 ) -> TrainableModel:
     """A model with an adapter whose B is not zero, so that every gradient is alive."""
     base = random_base(config, dtype=dtype)
-    adapter = Adapter.create(base, LoraSpec(rank, 7, alpha=2.0, **switches))
+    attn, mlp, unembed = (kind in (one, "all") for one in ("attn", "mlp", "unembed"))
+    spec = LoraSpec(rank, 7, alpha=2.0, train_attn=attn, train_mlp=mlp, train_unembed=unembed)
+    adapter = Adapter.create(base, spec)
     rng = np.random.default_rng(1)
     for name, array in adapter.weights.items():
         if "lora_B" in name:
