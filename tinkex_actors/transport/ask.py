@@ -27,6 +27,7 @@ async def send(
     weight_bytes: int = 0,
     headers: Mapping[str, str] | None = None,
     path_values: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> Answer:
     """Encode *request*, send it, and return the answer whatever its status.
 
@@ -38,6 +39,7 @@ async def send(
         weight_bytes: The estimate that budgets count.
         headers: Of this request alone.
         path_values: What fills the ``{names}`` in the row's path.
+        query: What follows the path.
 
     Raises:
         RequestInvalid: The request cannot be written; nothing was sent.
@@ -53,6 +55,7 @@ async def send(
         idempotency_key=key or f"tinkex-{uuid.uuid4()}",
         headers=headers or {},
         path_values=path_values or {},
+        query=query or {},
     )
     return await transport.send(endpoint, body)
 

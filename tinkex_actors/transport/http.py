@@ -42,9 +42,10 @@ class _OneChunk(httpx.AsyncByteStream):
 
 
 class HttpTransport:
-    """Sends one request and reads its whole answer; never sends again and never follows a redirect.
+    """Sends one request and reads its whole answer; never sends again.
 
-    A redirect is an answer like any other: following it would carry the key to whoever the server names.
+    A redirect is an answer like any other: following it would carry the key to whoever the server names. A row that says
+    ``follows_redirect`` has its answer fetched from there by a request that carries nothing of ours.
     """
 
     def __init__(self, client: httpx.AsyncClient, settings: Settings, address: Callable[[], str]) -> None:
@@ -58,6 +59,8 @@ class HttpTransport:
         request = self._request(route, body)
         try:
             response = await self._client.send(request)
+            if route.follows_redirect and response.has_redirect_location:
+                response = await self._client.send(_bare_request(request, response))
         except httpx.TimeoutException as fault:
             raise APITimeoutError(self._sentence(route, fault), operation=route.name) from fault
         except httpx.RequestError as fault:
@@ -72,6 +75,7 @@ class HttpTransport:
         request = self._client.build_request(
             route.method,
             self._address() + _fill(route.path, body.path_values),
+            params=dict(body.query) or None,
             content=None if is_get else body.content,
             headers=_request_headers(route, body, silence),
             timeout=httpx.Timeout(silence, connect=min(figures.connect_timeout, silence)),
@@ -84,6 +88,21 @@ class HttpTransport:
         """Say what happened and with whom; httpx's own words only where they cannot hold a header."""
         words = "" if isinstance(fault, httpx.ProtocolError) else f": {fault}" * bool(str(fault))
         return f"{route.name}: no answer from {self._address()} ({type(fault).__name__}{words})"
+
+
+def _bare_request(request: httpx.Request, redirect: httpx.Response) -> httpx.Request:
+    """Ask for what *redirect* points to; made without the client, so that none of its headers goes along.
+
+    Raises:
+        UnsupportedProtocol: It points to no address, or from TLS to none.
+    """
+    try:
+        url = request.url.join(redirect.headers["location"])
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL()
+    if url.scheme not in {"https", request.url.scheme} or not url.host:
+        raise httpx.UnsupportedProtocol("redirected to what is no address, or to one without TLS", request=request)
+    return httpx.Request("GET", url, headers={"Accept": "*/*"}, extensions={"timeout": request.extensions["timeout"]})
 
 
 @asynccontextmanager

@@ -85,6 +85,7 @@ def decide_retry(
     *,
     now: datetime,
     chance: float,
+    is_conflict_final: bool = False,
 ) -> Again | Enough:
     """Decide what follows an attempt.
 
@@ -95,8 +96,11 @@ def decide_retry(
         figures: The limits and delays.
         now: Read only to understand a ``Retry-After`` that is a date.
         chance: In ``[0, 1)``; decides the jitter.
+        is_conflict_final: Whether the route takes a 409 for an answer.
     """
     if persistence is Persistence.ONCE or (answer is not None and not _is_worth_another(answer)):
+        return Enough()
+    if is_conflict_final and answer is not None and answer.status == _CONFLICT:
         return Enough()
     is_quick = tries.made <= figures.max_retries
     is_patient = persistence is Persistence.PATIENCE and tries.elapsed < figures.retry_patience

@@ -53,7 +53,15 @@ class Retrying:
 
     def _decide(self, route: Route, outcome: Answer | APIConnectionError, tries: Tries) -> Again | Enough:
         answer = outcome if isinstance(outcome, Answer) else None
-        return decide_retry(answer, route.persistence, tries, self._figures, now=self._now(), chance=self._chance())
+        return decide_retry(
+            answer,
+            route.persistence,
+            tries,
+            self._figures,
+            now=self._now(),
+            chance=self._chance(),
+            is_conflict_final=route.is_conflict_final,
+        )
 
 
 def _final(outcome: Answer | APIConnectionError, made: int) -> Answer:

@@ -59,6 +59,10 @@ class Route:
     timeout: TimeoutFigure = "request_timeout"
     content_type: str = JSON
     accept: str = JSON
+    follows_redirect: bool = False
+    """Whether an answer that lies elsewhere is fetched from there, once and without any header of ours: signed links."""
+    is_conflict_final: bool = False
+    """Whether a 409 is an answer; elsewhere it may pass with time."""
 
 
 @frozen(kw_only=True)
@@ -72,6 +76,8 @@ class Body:
     """The same for every attempt at one logical request, also after a crash."""
     headers: Mapping[str, str] = field(factory=dict[str, str])
     path_values: Mapping[str, str] = field(factory=dict[str, str])
+    query: Mapping[str, str] = field(factory=dict[str, str])
+    """What follows the ``?``, not yet encoded."""
     attempt: int = 0
     """How often this request was sent before."""
 

@@ -53,6 +53,45 @@ async def test_a_request_carries_the_headers_of_the_protocol() -> None:
     assert (got.json(), got.headers["x-request-id"]) == ({"ok": True}, "r")
 
 
+async def test_a_query_is_encoded_and_follows_the_path() -> None:
+    """A time zone's plus is a plus, and not a space."""
+    seen = list[str]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.raw_path.decode())
+        return httpx.Response(200)
+
+    async with http(answer) as transport:
+        await transport.send(Route(name="r", path="/r", method="GET"), Body(query={"a": "1+1 & b", "c": "é"}))
+    assert seen == ["/services/tinker-prod/r?a=1%2B1+%26+b&c=%C3%A9"]
+
+
+async def test_a_signed_link_is_fetched_without_the_key() -> None:
+    """Storage that the server points to is not the server."""
+    seen = list[httpx.Request]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if request.url.host == "host":
+            return httpx.Response(302, headers={"location": "https://storage/log?signature=s"})
+        return httpx.Response(200, content=b"there")
+
+    async with http(answer) as transport:
+        plain = await transport.send(Route(name="r", path="/r", method="GET"), Body())
+        followed = await transport.send(Route(name="r", path="/r", method="GET", follows_redirect=True), Body())
+    assert (plain.status, followed.content) == (302, b"there")
+    assert str(seen[-1].url) == "https://storage/log?signature=s"
+    assert SECRET not in str(seen[-1].headers)
+
+
+@pytest.mark.parametrize("place", ["ftp://storage/log", "http://storage/log", "http://["])
+async def test_a_redirect_to_nowhere_is_a_lost_connection(place: str) -> None:
+    """Or to a place without TLS."""
+    async with http(lambda _: httpx.Response(302, headers={"location": place})) as transport:
+        with pytest.raises(APIConnectionError, match="redirected to what is no address"):
+            await transport.send(Route(name="r", path="/r", method="GET", follows_redirect=True), Body())
+
+
 async def test_a_get_has_no_body_and_no_key_of_its_own() -> None:
     """Reading twice is harmless; and ``:`` stays itself in a path while a space does not."""
     seen = list[httpx.Request]()

@@ -118,3 +118,12 @@ def test_a_conflict_is_not_waited_for_patiently() -> None:
 def test_a_success_is_always_enough() -> None:
     """Even one that says it should be retried."""
     assert decide(evolve(refusal(503, x_should_retry="true"), status=200)) == Enough()
+
+
+def test_a_conflict_that_is_an_answer_is_handed_over_at_once() -> None:
+    """Publishing what is public already would otherwise take a minute."""
+    tries, persistence = Tries(made=1, elapsed=0.0), Persistence.PATIENCE
+    for status, expected in ((409, Enough), (503, Again)):
+        answer = Answer(status=status)
+        decided = decide_retry(answer, persistence, tries, FIGURES, now=NOW, chance=0.0, is_conflict_final=True)
+        assert isinstance(decided, expected)
