@@ -203,6 +203,9 @@ class FakeTinker:
         self.finished.append(body["reason"]["type"])
         return httpx.Response(200, json={})
 
+    def _telemetry(self, _: Any) -> httpx.Response:
+        return httpx.Response(200, json={"status": "accepted"})
+
     def _create_model(self, body: Any) -> httpx.Response:
         model_id = f"{body['session_id']}:train:{body['model_seq_id']}"
         self.models.setdefault(model_id, FakeModel())

@@ -36,6 +36,7 @@ class Heartbeat(Crashable):
         self._transport = transport
         self._figures = figures
         self._end = end
+        self._is_beating = False
 
     async def on_start(self) -> None:
         """Begin to beat; opening the session counts as being heard."""
@@ -44,10 +45,11 @@ class Heartbeat(Crashable):
         self.send_every(self._figures.heartbeat_interval, Heartbeat.beat)
 
     async def beat(self) -> None:
-        """Beat once."""
+        """Beat once, unless the last beat is still on its way."""
         session_id = self._record.session_id
-        if session_id is None:
+        if session_id is None or self._is_beating:
             return
+        self._is_beating = True
         try:
             async with self.off_turn():
                 await tell(self._transport, HEARTBEAT, SessionHeartbeatRequest(session_id))
@@ -60,6 +62,8 @@ class Heartbeat(Crashable):
             self._note_failure(error)
         else:
             self._record.last_heartbeat = trio.current_time()
+        finally:
+            self._is_beating = False
 
     def _note_failure(self, error: TinkerError) -> None:
         silent = trio.current_time() - (self._record.last_heartbeat or 0.0)

@@ -58,7 +58,6 @@ class Telemetry(Crashable):
         self._record = record
         self._transport = transport
         self._figures = figures
-        self._is_off = False
         self._is_flushing = False
 
     async def on_start(self) -> None:
@@ -101,11 +100,11 @@ class Telemetry(Crashable):
             await self._send_batches()
 
     def _put(self, make: Callable[[int], TelemetryEvent]) -> None:
-        if not self._is_off:
+        if self._record.capabilities.telemetry:
             self._queue.put(make)
 
     async def _send_batches(self) -> None:
-        while self._queue.events and not self._is_off and self._record.session_id is not None:
+        while self._queue.events and self._record.capabilities.telemetry and self._record.session_id is not None:
             batch = tuple(self._queue.events)[: self._figures.telemetry_batch]
             message = TelemetryBatch(
                 events=batch,
@@ -123,7 +122,6 @@ class Telemetry(Crashable):
         try:
             await tell(self._transport, TELEMETRY, message)
         except NotFoundError:
-            self._is_off = True
             self._record.capabilities = self._record.capabilities.without("telemetry")
             return False
         except TinkerError as error:

@@ -1,0 +1,117 @@
+"""Telemetry: delivered when it can be, dropped and counted when it cannot, and never in anybody's way."""
+
+import pytest
+import trio
+from attrs import evolve
+from trio.testing import MockClock
+
+from tests.tinkex_actors.fake_tinker import SETTINGS, FakeTinker, LoseRequest, Say, Stall, make_trainer, open_fake
+from tinkex_actors.actors.telemetry import TelemetryQueue
+from tinkex_actors.types.telemetry import SessionStartEvent
+
+LOUD = evolve(SETTINGS, telemetry=True)
+
+
+def events(fake: FakeTinker) -> list[dict[str, object]]:
+    return [event for body in fake.sent("telemetry") for event in body["events"]]
+
+
+@pytest.mark.tinkex("T101", "T103")
+async def test_the_session_is_reported_and_what_is_left_goes_at_the_end(autojump_clock: MockClock) -> None:
+    """The first batch leaves after ten seconds or when the client closes, whichever comes first."""
+    fake = FakeTinker()
+    async with open_fake(fake, LOUD) as tinker:
+        trainer = await make_trainer(tinker)
+        trainer.crash("look")
+        await trainer.optim_step()
+    (batch,) = fake.sent("telemetry")
+    assert [(event["event"], event["event_session_index"]) for event in batch["events"]] == [
+        ("SESSION_START", 0),
+        ("GENERIC_EVENT", 1),
+    ]
+    assert batch["session_id"] == "S0"
+    assert batch["events"][1]["event_data"]["error_type"] == "InjectedCrash"
+    assert autojump_clock.current_time() < 10
+
+
+async def test_a_report_holds_no_secret_and_no_words_of_an_error(autojump_clock: MockClock) -> None:
+    """An error's words may quote a user's data."""
+    fake = FakeTinker()
+    async with open_fake(fake, LOUD) as tinker:
+        tinker.crash("poller", "the user's secret")
+        await trio.sleep(11)
+    said = str(fake.sent("telemetry"))
+    assert "tinker/session/poller" in said
+    assert "secret" not in said
+    assert "tml-" not in said
+    assert autojump_clock.current_time() < 20
+
+
+@pytest.mark.tinkex("T104", "T105")
+async def test_a_batch_that_was_not_taken_is_sent_again_later(autojump_clock: MockClock) -> None:
+    """Once, and in order: a server that is down for a while misses nothing."""
+    fake = FakeTinker()
+    fake.fail("telemetry", Say(500), LoseRequest(), Say(500))
+    async with open_fake(fake, LOUD):
+        await trio.sleep(55)
+    assert len(fake.times["telemetry"]) == 4
+    assert [event["event"] for event in events(fake)] == ["SESSION_START"]
+    assert autojump_clock.current_time() > 50
+
+
+async def test_a_dead_reporter_endpoint_delays_no_call(autojump_clock: MockClock) -> None:
+    """A black hole for telemetry: training takes as long as without, and closing is bounded."""
+    fake = FakeTinker()
+    fake.fail("telemetry", *[Stall(1000.0)] * 20)
+    async with open_fake(fake, LOUD) as tinker:
+        await trio.sleep(10.5)
+        trainer = await make_trainer(tinker)
+        began = trio.current_time()
+        for _ in range(10):
+            await trainer.optim_step()
+        assert trio.current_time() - began < 1
+        began = trio.current_time()
+    assert trio.current_time() - began <= LOUD.figures.last_flush_timeout + 0.1
+    assert autojump_clock.current_time() < 20
+
+
+async def test_a_server_without_telemetry_is_not_asked_again(autojump_clock: MockClock) -> None:
+    """404 means that it has no such endpoint."""
+    fake = FakeTinker()
+    fake.fail("telemetry", Say(404))
+    async with open_fake(fake, LOUD) as tinker:
+        await trio.sleep(100)
+        assert not tinker._tree.record.capabilities.telemetry
+    assert len(fake.times["telemetry"]) == 1
+    assert autojump_clock.current_time() > 100
+
+
+@pytest.mark.tinkex("T110")
+async def test_telemetry_can_be_switched_off(autojump_clock: MockClock) -> None:
+    """No actor, no request."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        assert "telemetry" not in str(tinker.tree())
+        await trio.sleep(30)
+    assert not fake.times["telemetry"]
+    assert autojump_clock.current_time() > 30
+
+
+async def test_a_crash_of_the_reporter_loses_no_event(autojump_clock: MockClock) -> None:
+    """The queue is plain data: the next life sends it."""
+    fake = FakeTinker()
+    async with open_fake(fake, LOUD) as tinker:
+        await trio.sleep(1)
+        tinker.crash("telemetry", "on purpose")
+        await trio.sleep(15)
+    assert [event["event"] for event in events(fake)] == ["SESSION_START"]
+    assert autojump_clock.current_time() > 15
+
+
+def test_a_full_queue_drops_the_newest_and_counts_it() -> None:
+    """Bounded memory, and an honest number instead of a guess."""
+    queue = TelemetryQueue(2)
+    for _ in range(5):
+        queue.put(lambda index: SessionStartEvent(event_id="e", event_session_index=index, timestamp="t"))
+    assert [event.event_session_index for event in queue.events] == [0, 1]
+    assert queue.dropped == 3
