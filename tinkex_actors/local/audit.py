@@ -77,6 +77,11 @@ class AuditLog:
         """The entries of one model, of one *kind* if given."""
         return [one for one in self._entries if one.model == model and kind in (None, one.kind)]
 
+    @property
+    def total(self) -> int:
+        """How many operations took effect."""
+        return sum(self.executed.values())
+
     def count(self, kind: str) -> int:
         """How often operations of *kind* took effect, over all models."""
         return sum(times for (_, executed), times in self.executed.items() if executed == kind)

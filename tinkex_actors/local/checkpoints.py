@@ -153,6 +153,16 @@ class CheckpointStore:
         """The checkpoints of an owner, oldest first."""
         return self._list("owner = ?", owner, now)
 
+    def newest(self, limit: int, owner: Owner | None, *, now: datetime) -> list[StoredCheckpoint]:
+        """The newest checkpoints, of *owner* or of all, newest first."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM checkpoints WHERE (? IS NULL OR owner = ?) "  # noqa: S608 - constants
+            "AND (expires_at IS NULL OR expires_at > ?) ORDER BY created_at DESC, rowid DESC LIMIT ?"
+        )
+        with closing(self._connect()) as connection:
+            rows = connection.execute(sql, (owner, owner, now.isoformat(), limit)).fetchall()
+        return [_from_row(row) for row in rows]
+
     def delete(self, path: CheckpointPath) -> bool:
         """Remove a checkpoint; False if it was not there."""
         with closing(self._connect()) as connection, connection:

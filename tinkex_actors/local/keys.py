@@ -43,6 +43,11 @@ class Keys:
             raise ValueError(f"an API key must start with {PREFIX!r}; choose one such as {PREFIX}local")
         return cls(tuple(key.encode() for key in keys))
 
+    @property
+    def are_configured(self) -> bool:
+        """Whether only certain keys are accepted."""
+        return bool(self._accepted)
+
     def check(self, key: str | None) -> Owner:
         """Return whose *key* it is.
 

@@ -62,6 +62,8 @@ class ServerOptions:
     """What ``client/dynamic_config`` answers."""
     faults: FaultPlan = field(factory=FaultPlan)
     """What is to go wrong; nothing by default. It may be changed while the server runs."""
+    logs_requests: bool = False
+    """Whether every request is logged, through structlog, as ``tinkex_actors.local.access``."""
     notes_weights: bool = False
     """Whether the audit log names the weights after each change of them."""
 

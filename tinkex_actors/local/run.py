@@ -4,6 +4,7 @@
 model and the checkpoint store and nothing else; promises, order and the audit log are its caller's.
 """
 
+from collections import deque
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
@@ -28,6 +29,8 @@ from tinkex_actors.types.weights import (
     SaveWeightsForSamplerResponse,
     SaveWeightsResponse,
 )
+
+LOSSES_KEPT = 300
 
 
 @frozen(eq=False)
@@ -71,6 +74,10 @@ class Run:
     current: Numbered | None = None
     """Begun and not ended: in doubt if its actor crashes."""
     model: TrainableModel | None = None
+    steps: int = 0
+    """Optimizer steps taken."""
+    losses: deque[float] = field(factory=lambda: deque[float](maxlen=LOSSES_KEPT))
+    """The loss per target of each forward-backward pass, newest last: for people who watch."""
 
     @property
     def model_id(self) -> ModelId:
@@ -131,6 +138,7 @@ class Run:
 
     def _step(self, operation: Step) -> OptimStepResponse:
         metrics = self._model().optim_step(params_to_settings(operation.params, self.record.optimizer))
+        self.steps += 1
         # The official client's JSON parser knows no NaN.
         return OptimStepResponse({name: value for name, value in metrics.items() if np.isfinite(value)})
 
@@ -139,6 +147,9 @@ class Run:
         examples = data_to_examples(asked.data)
         config = dict(asked.loss_fn_config or {})
         result = self._model().forward_backward(examples, asked.loss_fn, config, backward=not operation.forward_only)
+        if not operation.forward_only:
+            targets = sum(one.logprobs.size for one in result.outputs)
+            self.losses.append(result.metrics["loss:sum"] / max(targets, 1))
         return result_to_output(result, asked.loss_fn)
 
     def _save(self, operation: Save, now: datetime) -> Saved:

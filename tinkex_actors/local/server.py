@@ -124,6 +124,7 @@ async def open_service(
             flags=options.flags,
             dynamic_flags=options.dynamic_flags,
         )
+        service.logs_requests = options.logs_requests
         await root.start_child(lambda: Caretaker(service), name="caretaker")
         yield service, root
 

@@ -55,6 +55,8 @@ class Service:
     """The switches that clients get once, at their start."""
     dynamic_flags: ClientDynamicConfigResponse
     """The switches that clients ask for again and again."""
+    logs_requests: bool = False
+    """Whether every request is written to the access log."""
     clock: Callable[[], float] = field(default=trio.current_time)
     """Seconds, for heartbeats."""
     tickets: TicketOffice = field(factory=TicketOffice)

@@ -110,3 +110,7 @@ class Sessions:
         """The owner's sessions, newest first."""
         mine = [session for session in self._sessions.values() if session.owner == owner]
         return mine[::-1]
+
+    def alive(self, owner: Owner | None = None) -> int:
+        """How many sessions live, of *owner* or of all."""
+        return sum(one.ended is None and owner in (None, one.owner) for one in self._sessions.values())

@@ -133,7 +133,7 @@ class Site(Client):
         scope = {
             "type": "http",
             "method": method,
-            "path": f"/api/v1/{path}",
+            "path": path if path.startswith("/") else f"/api/v1/{path}",
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in given.items() if value],

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from functools import partial
 
+import structlog
+import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,6 +25,7 @@ from tinkex_actors.local.http import (
     downloads,
     futures,
     general,
+    page,
     runs,
     sampling,
     sessions,
@@ -96,6 +99,12 @@ _KEYED: Mapping[str, Endpoint] = {
 def make_app(service: Service, keys: Keys) -> Starlette:
     """Put the endpoints behind their paths."""
     routes = [_route(name, endpoint, service, None) for name, endpoint in _OPEN.items()]
+    # Whoever can reach a server without configured keys may watch it: it is on the loopback only.
+    watched = keys if keys.are_configured else None
+    routes += [
+        Route("/", partial(_serve, page.page, service, None), methods=["GET"]),
+        Route("/status.json", partial(_serve, page.status, service, watched), methods=["GET"]),
+    ]
     routes += [_route(name, endpoint, service, keys) for name, endpoint in _KEYED.items()]
     return Starlette(routes=routes, exception_handlers={HTTPException: _explain, Exception: _admit})
 
@@ -106,6 +115,7 @@ def _route(name: str, endpoint: Endpoint, service: Service, keys: Keys | None) -
 
 
 async def _serve(endpoint: Endpoint, service: Service, keys: Keys | None, request: Request) -> Response:
+    started = trio.current_time()
     try:
         answer = await endpoint(service, await _read(request, service, keys))
     except Refusal as refusal:
@@ -114,7 +124,22 @@ async def _serve(endpoint: Endpoint, service: Service, keys: Keys | None, reques
         answer = refuse(410, "this has ended meanwhile; create a new session")
     except ActorCrashed:
         answer = refuse(500, "the server crashed on another request of this model; send this one again")
+    if service.logs_requests:
+        _note(request, answer, trio.current_time() - started)
     return _respond(answer)
+
+
+def _note(request: Request, answer: Answer, seconds: float) -> None:
+    """Write a line of the access log; no header and no body, so no key is ever in it."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tinkex_actors.local.access")
+    log.info(
+        "request",
+        method=request.method,
+        path=request.url.path,
+        status=answer.status,
+        size_bytes=len(answer.body),
+        duration_ms=round(1000 * seconds, 1),
+    )
 
 
 async def _read(request: Request, service: Service, keys: Keys | None) -> Call:

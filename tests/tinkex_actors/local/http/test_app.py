@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from structlog.testing import capture_logs
 
 from tests.tinkex_actors.local.site import open_site
 from tinkex_actors.local.limits import Limits
@@ -95,3 +96,17 @@ async def test_clients_are_told_the_flags_and_the_models(tmp_path: Path) -> None
         models = (await site.get("get_server_capabilities")).json["supported_models"]
         assert models == [{"model_name": "random", "max_context_length": 64, "trainable": True, "sampleable": True}]
         assert (await site.post("telemetry", events=[])).json == {"status": "accepted"}
+
+
+async def test_the_access_log_has_a_line_for_each_request_and_never_a_key(tmp_path: Path) -> None:
+    """Method, path, status, size, duration."""
+    async with open_site(tmp_path) as site:
+        site.service.logs_requests = True
+        with capture_logs() as lines:
+            await site.get("get_server_capabilities")
+            await site.get("samplers/nobody")
+        assert [(line["method"], line["path"], line["status"]) for line in lines] == [
+            ("GET", "/api/v1/get_server_capabilities", 200),
+            ("GET", "/api/v1/samplers/nobody", 404),
+        ]
+        assert site.key not in str(lines)
