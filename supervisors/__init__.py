@@ -68,10 +68,12 @@ from supervisors._events import ChildCrashed as ChildCrashed
 from supervisors._events import ChildKilled as ChildKilled
 from supervisors._events import ChildStarted as ChildStarted
 from supervisors._events import ChildStopped as ChildStopped
+from supervisors._events import ChildStuck as ChildStuck
 from supervisors._events import Event as Event
 from supervisors._events import MessageDropped as MessageDropped
 from supervisors._events import Observer as Observer
 from supervisors._events import ObserverFailed as ObserverFailed
+from supervisors._events import OperationSlow as OperationSlow
 from supervisors._events import RestartScheduled as RestartScheduled
 from supervisors._events import SupervisorGaveUp as SupervisorGaveUp
 from supervisors._exit import Exit as Exit
@@ -116,6 +118,11 @@ from supervisors._tasks import TaskSupervisor as TaskSupervisor
 from supervisors._timer import LifeTimer as LifeTimer
 from supervisors._topic import Subscription as Subscription
 from supervisors._topic import Topic as Topic
+from supervisors._trace import OperationBegan as OperationBegan
+from supervisors._trace import OperationEnded as OperationEnded
+from supervisors._trace import Statistics as Statistics
+from supervisors._trace import TraceEvent as TraceEvent
+from supervisors._trace import TraceHook as TraceHook
 from supervisors._tree import ChildCounts as ChildCounts
 from supervisors._tree import Tree as Tree
 
@@ -141,6 +148,7 @@ __all__ = [
     "ChildSpec",
     "ChildStarted",
     "ChildStopped",
+    "ChildStuck",
     "Down",
     "DuplicateRegistry",
     "Entry",
@@ -160,6 +168,9 @@ __all__ = [
     "NotRegistered",
     "Observer",
     "ObserverFailed",
+    "OperationBegan",
+    "OperationEnded",
+    "OperationSlow",
     "Overflow",
     "PartitionSupervisor",
     "Ref",
@@ -172,6 +183,7 @@ __all__ = [
     "Snapshot",
     "StartError",
     "StateMachine",
+    "Statistics",
     "Strategy",
     "StreamOutcome",
     "SubscriberTooSlow",
@@ -189,6 +201,8 @@ __all__ = [
     "TimeoutKind",
     "TooManyChildren",
     "Topic",
+    "TraceEvent",
+    "TraceHook",
     "Tree",
     "Unregistered",
     "Via",
