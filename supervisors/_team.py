@@ -237,7 +237,9 @@ class Team:
         """
         if self._is_awaited(slot):
             self._end_group_restart()
-        self._reborn.discard(slot)
+        if slot in self._reborn:
+            self._reborn.discard(slot)
+            slot.notify()  # whoever waits for its next life
         await slot.stop(Intent.DOWN)
         if self.slots.get(slot.id) is slot and not self._keeps(slot):
             self.forget(slot)
