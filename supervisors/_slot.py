@@ -5,7 +5,7 @@ and is told when they end; everybody else waits here.
 """
 
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import trio
 
@@ -51,6 +51,9 @@ class Intent(Enum):
 
 class Slot(Generic[S]):
     """One child of a supervisor."""
+
+    kind: ClassVar[str] = "actor"
+    """What a drawing calls a child without a more telling class."""
 
     __slots__ = (
         "_changed", "exit", "id", "intent", "is_attended", "is_removed", "life", "lives", "path", "restarts", "retry",

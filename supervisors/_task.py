@@ -47,6 +47,8 @@ class TaskLife(Life):
 class TaskSlot(Slot[ChildSpec[Any]]):
     """The slot of a task."""
 
+    kind = "task"
+
     __slots__ = ("_watchers", "callers", "ref", "traceback", "value")
 
     def __init__(self, team: Team, spec: ChildSpec[Any], name: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 import trio
 
-from supervisors._spec import ChildSpec, Restart, Shutdown
+from supervisors._spec import Backoff, ChildSpec, Restart, Shutdown
 from supervisors._stream import Flow, Limits, Outcomes, StreamOutcome, Values, open_stream
 from supervisors._supervisor import Supervisor, add_child
 from supervisors._task import Task, TaskSlot, stop_all
@@ -97,6 +97,7 @@ class TaskSupervisor:
         /,
         *args: *Ts,
         restart: Restart = Restart.TEMPORARY,
+        backoff: Backoff | None = None,
         shutdown: Shutdown = 5.0,
     ) -> Task[R]:
         """Start ``fn(*args)`` as a task of the supervisor, and return its handle when it runs.
@@ -107,26 +108,20 @@ class TaskSupervisor:
             fn: The function; arguments by keyword are what ``functools.partial`` is for.
             *args: Its arguments.
             restart: When it is run again. Only the last run's result counts.
+            backoff: A pause before it is run again.
             shutdown: Seconds it may take to tidy up when it is stopped.
 
         Raises:
             TooManyChildren: The supervisor's ``max_children`` is reached.
             SupervisorStopped: It is stopping or gone.
         """
-        slot = self._list(fn, args, restart, shutdown)
+        slot = self._list(fn, args, restart=restart, backoff=backoff, shutdown=shutdown)
         await self._team.start(slot)
         return slot.ref
 
-    def begin(
-        self,
-        fn: Callable[[Unpack[Ts]], Awaitable[R]],
-        /,
-        *args: *Ts,
-        restart: Restart = Restart.TEMPORARY,
-        shutdown: Shutdown = 5.0,
-    ) -> Task[R]:
+    def begin(self, fn: Callable[[Unpack[Ts]], Awaitable[R]], /, *args: *Ts, shutdown: Shutdown = 5.0) -> Task[R]:
         """Do what :meth:`start` does without waiting: the task begins to run at the caller's next checkpoint."""
-        slot = self._list(fn, args, restart, shutdown)
+        slot = self._list(fn, args, shutdown=shutdown)
         slot.begin()
         return slot.ref
 
@@ -134,11 +129,13 @@ class TaskSupervisor:
         self,
         fn: Callable[[Unpack[Ts]], Awaitable[object]],
         args: tuple[*Ts],
-        restart: Restart,
+        *,
+        restart: Restart = Restart.TEMPORARY,
+        backoff: Backoff | None = None,
         shutdown: Shutdown,
     ) -> TaskSlot:
         name = f"{getattr(fn, '__name__', 'task')}-{next(self._numbers)}"
-        spec = ChildSpec[Any](lambda: fn(*args), name=name, restart=restart, shutdown=shutdown)
+        spec = ChildSpec[Any](lambda: fn(*args), name=name, restart=restart, backoff=backoff, shutdown=shutdown)
         return cast(TaskSlot, add_child(self._team, spec, TaskSlot))
 
     async def run(

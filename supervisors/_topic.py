@@ -192,15 +192,12 @@ class Subscription(Generic[T]):
             self._arrivals.unpark()
             return
         self.dropped += 1
-        match self._overflow:
-            case Overflow.DROP_OLDEST:
-                self._buffer.popleft()
-                self._buffer.append(event)
-            case Overflow.RAISE:
-                self._is_late = True
-                self._topic.discard(self)
-            case Overflow.DROP_NEWEST | Overflow.WAIT:
-                pass
+        if self._overflow is Overflow.DROP_OLDEST:
+            self._buffer.popleft()
+            self._buffer.append(event)
+        elif self._overflow is Overflow.RAISE:
+            self._is_late = True
+            self._topic.discard(self)
 
     def end(self) -> None:
         """Wake everybody: nothing more comes."""

@@ -95,7 +95,7 @@ def draw_slot(slot: "Slot[Any]") -> Tree:
     return Tree(
         name=slot.id,
         path=slot.path,
-        kind="supervisor" if inner is not None else type(actor).__name__ if actor is not None else "actor",
+        kind="supervisor" if inner is not None else type(actor).__name__ if actor is not None else slot.kind,
         status=slot.status.value,
         life=slot.lives,
         restarts=slot.restarts,

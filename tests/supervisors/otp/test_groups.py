@@ -24,6 +24,7 @@ async def test_a_group_is_there_while_it_has_a_member() -> None:
         one = await start(root)
         groups.join("red", one)
         assert (groups.members("red"), groups.which_groups()) == ((one,), ("red",))
+        assert repr(groups) == "<Groups groups, 1 groups>"
         assert groups.leave("red", one) is True
         assert (groups.members("red"), groups.which_groups()) == ((), ())
 

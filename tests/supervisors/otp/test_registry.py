@@ -132,6 +132,7 @@ async def test_a_registry_counts_its_entries() -> None:
         registry.register("a", owner, 1)
         registry.register("b", owner, 2)
         assert (len(registry), registry.count()) == (2, 2)
+        assert repr(registry) == "<Registry rooms, 2 entries>"
         assert "a" in registry
         assert "c" not in registry
 
