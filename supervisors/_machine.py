@@ -151,12 +151,18 @@ class Machine:
         if postponed is not None:
             request = to_request(self._life.cell, postponed)
             request.is_begun = False
-            self._postponed.append(request)
+            self._keep(request)
         self._put_first(plan.inserted)
         self._put_first([due for order in plan.timeouts if (due := self._obey(order)) is not None])
         if is_change and self._life.is_serving:
             self._put_first(self._postponed)
             self._postponed.clear()
+
+    def _keep(self, request: Request) -> None:
+        # Callers give up in about the order in which they called: those who did are not kept for ever.
+        while self._postponed and self._postponed[0].is_gone:
+            self._postponed.popleft()
+        self._postponed.append(request)
 
     def _obey(self, order: TimeoutOrder) -> Request | None:
         """Do to the timeout what was asked for. Returns an event that is due now."""

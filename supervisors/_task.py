@@ -71,12 +71,12 @@ class TaskSlot(Slot[ChildSpec[Any]]):
             self.team.forget(self)
 
     def order_end(self) -> None:
-        """Cancel the task, and have no further run."""
+        """Cancel the task, which is not over, and have no further run."""
         self.intent = Intent.DOWN
         self.end_pause()
         if self.life is not None:
             self.life.ask_stop(Exit(ExitKind.SHUTDOWN))
-        elif not self.is_removed:
+        else:
             self.team.forget(self)
 
     def remove(self) -> None:

@@ -165,6 +165,16 @@ async def test_a_call_that_timed_out_while_postponed_is_never_handled(autojump_c
     assert log == ["enter aa", "go in a", "enter ab"]
 
 
+async def test_callers_who_gave_up_are_not_kept(autojump_clock: MockClock) -> None:
+    """A machine that never changes its state does not grow by those who ask it with a limit."""
+    async with open_supervisor() as root:
+        machine = await root.start_child(lambda: Probe([]))
+        for _ in range(100):
+            with trio.move_on_after(1):
+                await machine.call(Probe.wait_for, Is.B, "late")
+        assert await machine.get_state(lambda machine: len(machine._machine._postponed)) == 1
+
+
 @pytest.mark.otp("SM-04")
 @pytest.mark.parametrize(
     ("step", "complaint"),
@@ -218,7 +228,7 @@ async def test_waiting_callers_are_answered_in_order_before_the_machine_ends(aut
 async def test_the_postponed_are_answered_when_the_machine_ends(autojump_clock: MockClock) -> None:
     """A call has exactly one outcome, also when it waited for a state that never came."""
     async with open_supervisor() as root:
-        for end in (Probe.halt, None):
+        for end in (Probe.halt, None):  # by order, and by a crash
             machine = await root.start_child(lambda: Probe([]), restart="temporary")
             outcomes: list[type[Exception]] = []
 
