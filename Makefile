@@ -7,6 +7,8 @@
 #   make install      the `tinkex` command in $(VENV)/bin
 #   make conformance  the tally of OTP and tinkex scenarios
 #   make deep         the property tests with many more examples
+#   make simulate     our own supervision trees under a thousand seeds of disorder (SEEDS=1000)
+#   make soak         ten minutes of crashes, with nothing growing (MINUTES=10)
 #   make bench-actors the runtime beside bare trio, as ratios
 #   make docs         the documentation, into docs/_build; dead references are errors
 #   make parity       the engine against torch and transformers
@@ -31,7 +33,7 @@ endif
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: help demo test check format install conformance deep bench-actors docs parity clean
+.PHONY: help demo test check format install conformance deep simulate soak bench-actors docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -60,6 +62,12 @@ conformance: $(VENV)/.test
 
 deep: $(VENV)/.test
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+simulate: $(VENV)/.test
+	SEEDS=$(or $(SEEDS),1000) $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)/supervisors/simulation
+
+soak: $(VENV)/.test
+	$(BIN)/python -m benchmarks.actors.soak --minutes $(or $(MINUTES),10)
 
 bench-actors: $(VENV)/.test
 	$(BIN)/python -m benchmarks.actors $(BENCH_ARGS)
