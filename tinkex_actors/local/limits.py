@@ -52,6 +52,8 @@ class Limits:
     """Sequences that one request may ask for."""
     max_pending_samples: int = _count(4_000)
     """Sample requests that may wait, over all sessions; one more is answered 429."""
+    adapters_in_memory: int = _count(64)
+    """Adapters of sampling sessions that are kept in memory; the others are read again when they are used."""
     kept_results_bytes: int = _count(256 * 1024 * 1024)
     """Results already fetched that are kept for another fetch; the oldest go first."""
     announced_result_bytes: int = _count(8 * 1024 * 1024)

@@ -46,5 +46,8 @@ class SamplerRecord:
     owner: Owner
     base_model: str
     model_path: str | None = None
-    is_nameless: bool = False
-    """Whether its weights exist in memory only."""
+    """The checkpoint it samples from, if it has a name."""
+    model_id: ModelId | None = None
+    """The run that a snapshot without a name was made of."""
+    file: str | None = None
+    """That snapshot's file."""

@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS runs (
 );
 CREATE TABLE IF NOT EXISTS samplers (
     sampling_session_id TEXT PRIMARY KEY, session_id TEXT NOT NULL, number INTEGER NOT NULL, owner TEXT NOT NULL,
-    base_model TEXT NOT NULL, model_path TEXT, is_nameless INTEGER NOT NULL
+    base_model TEXT NOT NULL, model_path TEXT, model_id TEXT, file TEXT
 );
 CREATE TABLE IF NOT EXISTS promises (
     request_id TEXT PRIMARY KEY, owner TEXT NOT NULL, session_id TEXT NOT NULL, request_type TEXT NOT NULL,
@@ -127,7 +127,8 @@ class Registry:
             sampler.owner,
             sampler.base_model,
             sampler.model_path,
-            sampler.is_nameless,
+            sampler.model_id,
+            sampler.file,
         )
 
     def sessions(self, *, now: float) -> list[Session]:
@@ -224,7 +225,7 @@ def _to_run(row: tuple[Any, ...]) -> RunRecord:
 
 
 def _to_sampler(row: tuple[Any, ...]) -> SamplerRecord:
-    sampling_session_id, session_id, number, owner, base_model, model_path, is_nameless = row
+    sampling_session_id, session_id, number, owner, base_model, model_path, model_id, file = row
     return SamplerRecord(
         sampling_session_id=sampling_session_id,
         session_id=session_id,
@@ -232,7 +233,8 @@ def _to_sampler(row: tuple[Any, ...]) -> SamplerRecord:
         owner=owner,
         base_model=base_model,
         model_path=model_path,
-        is_nameless=bool(is_nameless),
+        model_id=model_id,
+        file=file,
     )
 
 

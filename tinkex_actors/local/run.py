@@ -6,12 +6,14 @@ model and the checkpoint store and nothing else; promises, order and the audit l
 
 from collections import deque
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TypeAlias, assert_never
+from uuid import uuid4
 
 import numpy as np
 from attrs import define, field, frozen
 
-from tinkex_actors.local.checkpoints import CheckpointStore, StoredCheckpoint, Tensors
+from tinkex_actors.local.checkpoints import StoredCheckpoint, Tensors
 from tinkex_actors.local.engine import Adapter, BaseModel, TrainableModel
 from tinkex_actors.local.operations import Create, CreateFrom, Expose, Load, Operation, Pass, Save, Step
 from tinkex_actors.local.paths import CheckpointPath, Kind
@@ -19,6 +21,7 @@ from tinkex_actors.local.records import RunRecord
 from tinkex_actors.local.refusals import BadRequest
 from tinkex_actors.local.sequencer import Sequencer
 from tinkex_actors.local.translation import data_to_examples, params_to_settings, recipe_to_spec, result_to_output
+from tinkex_actors.local.weights import Shelves
 from tinkex_actors.types.ids import ModelId, RequestId, TinkerPath
 from tinkex_actors.types.sampling import SamplingClientKind
 from tinkex_actors.types.service import CreateModelResponse
@@ -38,6 +41,8 @@ class Exposed:
     """Weights to sample from that have no name yet."""
 
     adapter: Adapter
+    file: str
+    """The snapshot's file."""
     client_kind: SamplingClientKind
     number: int
     """The ``sampling_session_seq_id`` that the client chose."""
@@ -65,7 +70,7 @@ class Run:
 
     record: RunRecord
     base: BaseModel
-    store: CheckpointStore
+    shelves: Shelves
     sequencer: Sequencer = field(factory=Sequencer)
     request_types: dict[int, str] = field(factory=dict[int, str])
     """What was asked under each number."""
@@ -103,7 +108,7 @@ class Run:
             case Save():
                 result = self._save(operation, now)
             case Expose():
-                result = Exposed(self._model().snapshot(), operation.client_kind, operation.sampling_session_seq_id)
+                result = self._expose(operation)
             case Load():
                 result = self._load(operation)
             case _:
@@ -122,18 +127,28 @@ class Run:
             raise BadRequest(f"model {self.model_id} was never created; its creation failed")
         return self.model
 
+    def _expose(self, operation: Expose) -> Exposed:
+        adapter = self._model().snapshot()
+        # Weights that follow the training have one file a model, replaced each time.
+        is_inflight = operation.client_kind is SamplingClientKind.INFLIGHT
+        file = f"{sha256(self.model_id.encode()).hexdigest()}.inflight" if is_inflight else f"{uuid4().hex}.snapshot"
+        self.shelves.snapshots.write(file, adapter)
+        return Exposed(adapter, file, operation.client_kind, operation.sampling_session_seq_id)
+
     def _create(self, operation: Create) -> CreateModelResponse:
         self.model = self._build(operation.seed)
         return CreateModelResponse(self.model_id)
 
     def _create_from(self, operation: CreateFrom) -> LoadWeightsResponse:
         model = self._build(0)
-        model.load_state(self.store.read(operation.checkpoint), optimizer=operation.with_optimizer)
+        model.load_state(self.shelves.checkpoints.read(operation.checkpoint), optimizer=operation.with_optimizer)
         self.model = model
         return LoadWeightsResponse(TinkerPath(str(operation.checkpoint.path)), self.model_id)
 
     def _load(self, operation: Load) -> LoadWeightsResponse:
-        self._model().load_state(self.store.read(operation.checkpoint), optimizer=operation.with_optimizer)
+        self._model().load_state(
+            self.shelves.checkpoints.read(operation.checkpoint), optimizer=operation.with_optimizer
+        )
         return LoadWeightsResponse(TinkerPath(str(operation.checkpoint.path)), self.model_id)
 
     def _step(self, operation: Step) -> OptimStepResponse:
@@ -154,7 +169,7 @@ class Run:
 
     def _save(self, operation: Save, now: datetime) -> Saved:
         path = CheckpointPath(self.model_id, operation.checkpoint_kind, operation.name)
-        if not operation.overwrite and self.store.find(path, now=now) is not None:
+        if not operation.overwrite and self.shelves.checkpoints.find(path, now=now) is not None:
             raise BadRequest(f"{path} is already there; choose another name")
         ttl = operation.ttl_seconds
         checkpoint = StoredCheckpoint(
@@ -169,9 +184,9 @@ class Run:
         )
         state, written = self._model().state(), TinkerPath(str(path))
         if operation.checkpoint_kind is Kind.TRAINING:
-            self.store.write(checkpoint, state)
+            self.shelves.checkpoints.write(checkpoint, state)
             return SaveWeightsResponse(written)
-        stored = self.store.write(checkpoint, _adapter_only(state))
+        stored = self.shelves.checkpoints.write(checkpoint, _adapter_only(state))
         if operation.checkpoint_kind is Kind.SAMPLER:
             return SaveWeightsForSamplerResponse(path=written)
         return SaveWeightsExternalResponse(written, stored.size_bytes)
@@ -179,15 +194,3 @@ class Run:
 
 def _adapter_only(state: Tensors) -> Tensors:
     return {name: tensor for name, tensor in state.items() if name.startswith("adapter.")}
-
-
-def load_adapter(base: BaseModel, checkpoint: StoredCheckpoint, store: CheckpointStore) -> Adapter:
-    """Read the weights of a checkpoint for sampling. Blocks.
-
-    Raises:
-        EngineInputError: They do not fit the base model.
-        NotFound: They are no longer there.
-    """
-    model = TrainableModel(base, Adapter.create(base, recipe_to_spec(checkpoint.recipe)))
-    model.load_state(store.read(checkpoint), optimizer=False)
-    return model.snapshot()

@@ -159,7 +159,7 @@ class Runs:
             creation=RequestId(""),
             user_metadata=user_metadata,
         )
-        run = Run(record, self.bases.find(recipe.base_model).model, self.shop.store)
+        run = Run(record, self.bases.find(recipe.base_model).model, self.shop.shelves)
         # All of this up to the await happens at once, so a repeated request finds the promise of the first.
         record.creation = accept(run, 0, first, self.shop)
         session.models[number] = model_id, record.creation

@@ -1,13 +1,9 @@
-"""Sampling sessions: how they come, are asked, and go.
-
-One made of a base model or a checkpoint is opened again when it is asked after a restart; one made of weights without a
-name is lost with the process.
-"""
+"""Sampling sessions: how they come, are asked, and go; after a restart they are opened again when they are asked."""
 
 from attrs import define, field
 
 from tinkex_actors.local.bases import Bases
-from tinkex_actors.local.checkpoints import StoredCheckpoint
+from tinkex_actors.local.checkpoints import Recipe, StoredCheckpoint
 from tinkex_actors.local.futures import PromiseRecord
 from tinkex_actors.local.keys import Owner
 from tinkex_actors.local.limits import check_number
@@ -16,8 +12,9 @@ from tinkex_actors.local.records import SamplerRecord
 from tinkex_actors.local.refusals import BadRequest, NotFound
 from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.run import Exposed, Run
-from tinkex_actors.local.sampling import SamplingDesk, SamplingSession, Weights
+from tinkex_actors.local.sampling import SamplingDesk, SamplingSession
 from tinkex_actors.local.sessions import Session
+from tinkex_actors.local.weights import Weights
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.futures import Promise
 from tinkex_actors.types.ids import ModelId, SamplingSessionId
@@ -55,8 +52,16 @@ class Samplers:
             raise BadRequest("create_sampling_session needs base_model or model_path, got neither")
         if request.base_model not in (None, base_model):
             raise BadRequest(f"{request.model_path} belongs to {base_model}, got base_model {request.base_model}")
-        weights = Weights(self.bases.find(base_model).model, checkpoint=checkpoint)
-        record = self._record(session, number, base_model, request.model_path)
+        record = SamplerRecord(
+            sampling_session_id=_name(session, number),
+            session_id=session.session_id,
+            number=number,
+            owner=session.owner,
+            base_model=base_model,
+            model_path=request.model_path,
+        )
+        recipe = None if checkpoint is None else checkpoint.recipe
+        weights = Weights(self.bases.find(base_model).model, recipe, checkpoint=checkpoint)
         return await self._open(session, record, weights)
 
     async def expose(self, session: Session, run: Run, exposed: Exposed) -> SamplingSessionId:
@@ -68,11 +73,20 @@ class Samplers:
         check_number("sampling_session_seq_id", exposed.number)
         if exposed.number in session.samplers:
             raise BadRequest(f"sampling_session_seq_id {exposed.number} is taken; number each sampling session once")
-        weights = Weights(run.base, exposed.adapter)
+        weights = Weights(run.base, run.record.recipe, file=exposed.file)
         if exposed.client_kind is SamplingClientKind.INFLIGHT:
             weights = self._inflight.setdefault(run.model_id, weights)
-            weights.adapter = exposed.adapter
-        record = self._record(session, exposed.number, run.record.recipe.base_model, None, is_nameless=True)
+        weights.adapter = exposed.adapter
+        self.shop.adapters.touch(weights)
+        record = SamplerRecord(
+            sampling_session_id=_name(session, exposed.number),
+            session_id=session.session_id,
+            number=exposed.number,
+            owner=session.owner,
+            base_model=run.record.recipe.base_model,
+            model_id=run.model_id,
+            file=exposed.file,
+        )
         return await self._open(session, record, weights)
 
     async def sample(self, record: SamplerRecord, request: SampleRequest) -> Promise:
@@ -92,13 +106,13 @@ class Samplers:
                 await desk.call(SamplingDesk.cancel, promise.request_id)
                 return
 
-    async def reopen(self, record: SamplerRecord, checkpoint: StoredCheckpoint | None) -> None:
+    async def reopen(self, record: SamplerRecord, recipe: Recipe | None, checkpoint: StoredCheckpoint | None) -> None:
         """Work again on a sampling session of an earlier process.
 
         Raises:
             BadRequest: Its base model is not on offer any more.
         """
-        weights = Weights(self.bases.find(record.base_model).model, checkpoint=checkpoint)
+        weights = Weights(self.bases.find(record.base_model).model, recipe, checkpoint=checkpoint, file=record.file)
         await self._lodge(record, weights)
         self.living[record.sampling_session_id].is_reopened = True
 
@@ -116,24 +130,16 @@ class Samplers:
     async def end(self, sampling_session_id: SamplingSessionId) -> None:
         """Stop a sampling session and free its weights. Its record stays."""
         await self.lodgings.close(sampling_session_id)
-        self.living.pop(sampling_session_id, None)
+        sampling = self.living.pop(sampling_session_id, None)
+        if sampling is not None:
+            self.shop.adapters.forget(sampling.weights)
+        file = self.records[sampling_session_id].file
+        if file is not None:
+            await self.shop.compute(lambda: self.shop.snapshots.remove(file), self.shop.disk)
 
     def forget_inflight(self, model_id: ModelId) -> None:
         """Free the weights that followed a model which has ended."""
         self._inflight.pop(model_id, None)
-
-    def _record(
-        self, session: Session, number: int, base_model: str, model_path: str | None, *, is_nameless: bool = False
-    ) -> SamplerRecord:
-        return SamplerRecord(
-            sampling_session_id=SamplingSessionId(f"{session.session_id}:sample:{number}"),
-            session_id=session.session_id,
-            number=number,
-            owner=session.owner,
-            base_model=base_model,
-            model_path=model_path,
-            is_nameless=is_nameless,
-        )
 
     async def _open(self, session: Session, record: SamplerRecord, weights: Weights) -> SamplingSessionId:
         session.samplers[record.number] = record.sampling_session_id
@@ -146,3 +152,7 @@ class Samplers:
         sampling = SamplingSession(record, weights, self.seed)
         self.living[record.sampling_session_id] = sampling
         await self.lodgings.open(record.sampling_session_id, lambda: SamplingDesk(sampling, self.shop))
+
+
+def _name(session: Session, number: int) -> SamplingSessionId:
+    return SamplingSessionId(f"{session.session_id}:sample:{number}")

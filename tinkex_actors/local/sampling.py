@@ -9,42 +9,20 @@ from functools import partial
 from attrs import define, field, frozen
 
 from supervisors import Actor
-from tinkex_actors.local.checkpoints import CheckpointStore, StoredCheckpoint
 from tinkex_actors.local.completions import CLONE_SPAN, Completion, CompletionLog
-from tinkex_actors.local.engine import Adapter, BaseModel, EngineInputError
+from tinkex_actors.local.engine import EngineInputError
 from tinkex_actors.local.futures import Finished, PromiseRecord
 from tinkex_actors.local.limits import INT64_MAX, check_number
 from tinkex_actors.local.records import SamplerRecord
 from tinkex_actors.local.refusals import Refusal, TooMany
 from tinkex_actors.local.results import pack
-from tinkex_actors.local.run import load_adapter
 from tinkex_actors.local.sample_translation import draw_samples
+from tinkex_actors.local.weights import Shelves, Weights
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure, Promise
 from tinkex_actors.types.ids import RequestId, SequenceId
 from tinkex_actors.wire.requests import SampleRequest
-
-
-@define(eq=False)
-class Weights:
-    """What is sampled from: a base model, with an adapter that is at hand, or stored, or none."""
-
-    base: BaseModel
-    adapter: Adapter | None = None
-    """Replaced as a whole when weights follow the training; a sample keeps those it began with."""
-    checkpoint: StoredCheckpoint | None = None
-
-    def at_hand(self, store: CheckpointStore) -> Adapter | None:
-        """Return the adapter, reading it at the first use. Blocks.
-
-        Raises:
-            EngineInputError: The stored weights do not fit the base.
-            NotFound: They were deleted before their first use.
-        """
-        if self.adapter is None and self.checkpoint is not None:
-            self.adapter = load_adapter(self.base, self.checkpoint, store)
-        return self.adapter
 
 
 @define(eq=False)
@@ -121,11 +99,12 @@ class SamplingDesk(Actor):
         session, request_id = self._session, draw.promise.request_id
         async with self.off_turn():
             try:
-                work = partial(_compute, session, draw, self._shop.store)
+                work = partial(_compute, session, draw, self._shop.shelves)
                 finished = await self._shop.compute(work, self._shop.sampling)
             except (EngineInputError, Refusal) as error:
                 self._fail(request_id, str(error), RequestErrorCategory.USER)
                 return
+            self._shop.adapters.touch(session.weights)
             if draw.promise.outcome is None:  # else it was cancelled meanwhile
                 self._shop.audit.append(session.record.sampling_session_id, draw.number, "sample")
             self._settle(request_id, finished)
@@ -155,9 +134,9 @@ class SamplingDesk(Actor):
         log.add(Completion(request_id, is_failed=is_failed, size_bytes=size_bytes))
 
 
-def _compute(session: SamplingSession, draw: Draw, store: CheckpointStore) -> Finished:
+def _compute(session: SamplingSession, draw: Draw, shelves: Shelves) -> Finished:
     """Read the weights if need be, sample and encode, in the worker thread."""
-    adapter = session.weights.at_hand(store)
+    adapter = session.weights.at_hand(shelves)
     seed = f"{session.seed}/{session.record.number}/{draw.number}"
 
     def is_settled() -> bool:

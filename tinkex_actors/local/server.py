@@ -32,6 +32,7 @@ from tinkex_actors.local.audit import AuditLog
 from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.caretaker import Caretaker
 from tinkex_actors.local.checkpoints import CheckpointStore
+from tinkex_actors.local.crash_log import CrashLog
 from tinkex_actors.local.futures import Futures
 from tinkex_actors.local.http.app import make_app
 from tinkex_actors.local.http.faulty import Faulty
@@ -39,6 +40,7 @@ from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.options import ServerOptions
 from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.service import Service
+from tinkex_actors.local.weights import SnapshotStore
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.ids import ModelId
 
@@ -113,7 +115,7 @@ async def open_service(
         stack.callback(registry.close)
         shop = await trio.to_thread.run_sync(_open_workshop, options, folder, registry, now or _utc_now)
         stack.callback(shop.audit.close)
-        root = await stack.enter_async_context(open_supervisor("local"))
+        root = await stack.enter_async_context(open_supervisor("local", observers=[CrashLog()]))
         service = Service.open(
             shop,
             registry,
@@ -147,11 +149,20 @@ def _open_workshop(options: ServerOptions, folder: Path, registry: Registry, now
     return Workshop(
         futures=Futures(options.limits.kept_results_bytes, log=registry if is_kept else None),
         store=CheckpointStore.open(folder),
+        snapshots=_open_snapshots(folder, registry),
         audit=AuditLog.open(folder / "audit.jsonl" if is_kept else None),
         limits=options.limits,
         now=now,
         notes_weights=options.notes_weights,
     )
+
+
+def _open_snapshots(folder: Path, registry: Registry) -> SnapshotStore:
+    """Open the snapshots that living sessions may still sample from, and remove the others."""
+    alive = {session.session_id for session in registry.sessions(now=0.0) if session.ended is None}
+    snapshots = SnapshotStore.open(folder / "snapshots")
+    snapshots.keep_only(frozenset(one.file for one in registry.samplers() if one.file and one.session_id in alive))
+    return snapshots
 
 
 async def _listen(

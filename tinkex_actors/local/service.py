@@ -18,7 +18,7 @@ from tinkex_actors.local.keys import Owner
 from tinkex_actors.local.lodgings import Lodgings
 from tinkex_actors.local.paths import CheckpointPath
 from tinkex_actors.local.records import RunRecord, SamplerRecord
-from tinkex_actors.local.refusals import BadRequest, Forbidden, Gone, NotFound
+from tinkex_actors.local.refusals import BadRequest, Forbidden, NotFound
 from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.results import pack
 from tinkex_actors.local.run import Exposed, Run
@@ -255,12 +255,13 @@ class Service:
         return self.samplers.living[sampling_session_id]
 
     async def _reopen_sampler(self, record: SamplerRecord) -> None:
-        if record.is_nameless:
-            raise Gone(f"{record.sampling_session_id} had no name and was lost in a restart; save the weights again")
-        path = record.model_path
+        path, model_id = record.model_path, record.model_id
         checkpoint = None if path is None else await self.find_checkpoint(record.owner, path)
+        recipe = None if checkpoint is None else checkpoint.recipe
+        if model_id is not None:
+            recipe = self.runs.records[model_id].recipe
         if record.sampling_session_id not in self.samplers.living:
-            await self.samplers.reopen(record, checkpoint)
+            await self.samplers.reopen(record, recipe, checkpoint)
 
     def close(self) -> None:
         """Answer every long poll, now and from now on: the server stops."""

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import TypeVar
 
 import trio
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from tinkex_actors.local.audit import AuditLog
 from tinkex_actors.local.checkpoints import CheckpointStore
 from tinkex_actors.local.futures import Futures
 from tinkex_actors.local.limits import Limits
+from tinkex_actors.local.weights import AdapterCache, Shelves, SnapshotStore
 
 T = TypeVar("T")
 
@@ -30,15 +31,24 @@ class Workshop:
 
     futures: Futures
     store: CheckpointStore
+    snapshots: SnapshotStore
     audit: AuditLog
     limits: Limits
     now: Callable[[], datetime]
     """The date, with its time zone: for records people read and for what expires."""
     notes_weights: bool = False
     """Whether the log names the weights after each change of them."""
+    adapters: AdapterCache = field(
+        init=False, default=Factory(lambda self: AdapterCache(self.limits.adapters_in_memory), takes_self=True)
+    )
     training: trio.CapacityLimiter = field(factory=_room)
     sampling: trio.CapacityLimiter = field(factory=_room)
     disk: trio.CapacityLimiter = field(factory=_room)
+
+    @property
+    def shelves(self) -> Shelves:
+        """Where weights are read from."""
+        return Shelves(self.store, self.snapshots)
 
     async def compute(self, work: Callable[[], T], room: trio.CapacityLimiter) -> T:
         """Do *work* in a worker thread when *room* is free, and return what it returns.

@@ -17,6 +17,7 @@ from tinkex_actors.local.keys import Owner
 from tinkex_actors.local.limits import Limits
 from tinkex_actors.local.records import RunRecord
 from tinkex_actors.local.run import Run
+from tinkex_actors.local.weights import SnapshotStore
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.data import Datum
 from tinkex_actors.types.ids import ModelId, RequestId, SessionId
@@ -45,6 +46,7 @@ def make_workshop(folder: Path, limits: Limits | None = None, log: FuturesLog | 
     return InlineWorkshop(
         futures=Futures(limits.kept_results_bytes, log=log),
         store=CheckpointStore.open(folder),
+        snapshots=SnapshotStore.open(folder / "snapshots"),
         audit=AuditLog.open(None),
         limits=limits,
         now=lambda: NOW,
@@ -64,7 +66,7 @@ def make_run(shop: Workshop, number: int = 0) -> Run:
         last_request_at=NOW,
         creation=RequestId("r"),
     )
-    return Run(record, random_base(dtype=np.float32), shop.store)
+    return Run(record, random_base(dtype=np.float32), shop.shelves)
 
 
 def batch(*tokens: int) -> ForwardBackwardInput:
