@@ -1,11 +1,14 @@
 """Sessions: the frame in which models and samplers live, kept alive by heartbeats."""
 
-from datetime import datetime
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
 from tinkex_actors.types.ids import ModelId, SamplingSessionId, SessionId
+
+AccessScope: TypeAlias = Literal["owned", "accessible"]
+"""The caller's own only, or everything the caller may see."""
 
 
 class FinishReason(StrEnum):
@@ -60,14 +63,10 @@ class ListSessionsResponse:
 
 
 @frozen
-class SessionSummary:
-    """One session in a search."""
+class TraceExportResponse:
+    """How far the export of a session's trace is."""
 
-    session_id: SessionId
-    created_at: datetime
-    owner: str
-    project_id: str | None
-    checkpoints_count: int
-    display_name: str | None = None
-    user_metadata: dict[str, str] | None = field(default=None, hash=False)
-    checkpoint_storage_bytes: int | None = None
+    status: Literal["pending", "ready", "failed"]
+    url: str | None = None
+    """A signed link, good for about an hour, once it is ready."""
+    error: str | None = None

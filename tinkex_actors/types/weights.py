@@ -38,6 +38,25 @@ class ParsedCheckpointTinkerPath:
     """``{kind}/{name}``: unique within the run."""
 
     @classmethod
+    def from_ids(cls, training_run_id: str, checkpoint_id: str) -> "ParsedCheckpointTinkerPath":
+        """Put a path together from a run and a ``{kind}/{name}``.
+
+        Raises:
+            ValueError: The checkpoint's id is none.
+        """
+        return cls.from_tinker_path(f"{_SCHEME}{training_run_id}/{checkpoint_id}")
+
+    @property
+    def kind(self) -> str:
+        """The middle of the path: ``weights``, ``sampler_weights`` or ``external_weights``."""
+        return self.checkpoint_id.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The end of the path: what the caller named it."""
+        return self.checkpoint_id.partition("/")[2]
+
+    @classmethod
     def from_tinker_path(cls, path: str) -> "ParsedCheckpointTinkerPath":
         """Take a path apart.
 
@@ -173,3 +192,11 @@ class ExternalWeightsUrlsResponse:
     urls: dict[str, str] = field(hash=False)
     """Signed addresses by relative file path."""
     expires: datetime
+
+
+@frozen
+class CheckpointArchiveUrl:
+    """Where one file with all of a checkpoint can be fetched, for a while, on servers of the older generation."""
+
+    url: str
+    expires: datetime | None = None

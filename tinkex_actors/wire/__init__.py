@@ -40,6 +40,7 @@ from tinkex_actors.wire.json_codec import (
     encode_json,
 )
 from tinkex_actors.wire.requests import (
+    AssignProjectRequest,
     CancelFutureRequest,
     CheckpointTtlRequest,
     ClientConfigRequest,
@@ -60,6 +61,7 @@ from tinkex_actors.wire.requests import (
     SaveWeightsForSamplerRequest,
     SaveWeightsRequest,
     SessionHeartbeatRequest,
+    SessionSearchRequest,
     UnloadModelRequest,
     WeightsInfoRequest,
 )
@@ -71,6 +73,7 @@ from tinkex_actors.wire.samples import (
 __all__ = [
     "JSON",
     "PROTOBUF",
+    "AssignProjectRequest",
     "BodyParts",
     "CancelFutureRequest",
     "CheckpointTtlRequest",
@@ -94,6 +97,7 @@ __all__ = [
     "SaveWeightsForSamplerRequest",
     "SaveWeightsRequest",
     "SessionHeartbeatRequest",
+    "SessionSearchRequest",
     "UnloadModelRequest",
     "WeightsInfoRequest",
     "decode_answer",

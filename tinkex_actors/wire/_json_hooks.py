@@ -45,15 +45,16 @@ def register_hooks(converter: cattrs.Converter) -> None:
     converter.register_structure_hook(bytes, lambda value, _: _read_base64(value))
     converter.register_structure_hook(ModelInput, lambda value, _: _read_model_input(converter, value))
     converter.register_structure_hook(TensorData, lambda value, _: read_tensor_json(value))
-    _register_union(converter, OptimizerConfig, _read_optimizer)
-    _register_union(converter, DimuonParams | OtherOptimParams, _read_optim_params)
+    register_union(converter, OptimizerConfig, _read_optimizer)
+    register_union(converter, DimuonParams | OtherOptimParams, _read_optim_params)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, float], lambda v, _: read_metrics(v))
     converter.register_structure_hook_func(lambda kind: kind == StopRule, lambda v, _: _read_stop(v))
     converter.register_structure_hook(GetServerCapabilitiesResponse, lambda v, _: _read_capabilities(converter, v))
     _register_writers(converter)
 
 
-def _register_union(converter: cattrs.Converter, union: object, read: Callable[[cattrs.Converter, Any], Any]) -> None:
+def register_union(converter: cattrs.Converter, union: object, read: Callable[[cattrs.Converter, Any], Any]) -> None:
+    """Have *read* make every *union* there is, with ``None`` in it or without."""
     members = set(get_args(union))
 
     def structure(value: Any, kind: Any) -> Any:

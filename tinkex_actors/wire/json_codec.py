@@ -15,6 +15,7 @@ import cattrs
 import orjson
 
 from tinkex_actors.types import RequestId, RequestInvalid
+from tinkex_actors.wire._json_directory import register_directory_hooks
 from tinkex_actors.wire._json_hooks import register_hooks
 from tinkex_actors.wire._json_results import register_result_hooks
 from tinkex_actors.wire._json_rules import mismatch_of, register_rules
@@ -32,6 +33,7 @@ def _converter() -> cattrs.Converter:
     register_rules(converter)
     register_hooks(converter)
     register_result_hooks(converter)
+    register_directory_hooks(converter)
     return converter
 
 

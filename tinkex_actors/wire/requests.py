@@ -22,7 +22,10 @@ from tinkex_actors.types import (
     SamplingClientKind,
     SamplingParams,
     SamplingSessionId,
+    SearchOwner,
     SessionId,
+    SessionSearchCursor,
+    SessionStatusQuery,
     TensorData,
     TinkerPath,
 )
@@ -225,6 +228,28 @@ class CheckpointTtlRequest:
 
     ttl_seconds: int | None = field(default=None, metadata=NULLABLE)
     """``None`` keeps the checkpoint for good."""
+
+
+@frozen
+class AssignProjectRequest:
+    """``sessions/{id}/project``."""
+
+    project_id: str
+
+
+@frozen
+class SessionSearchRequest:
+    """``sessions/search``. Filters that are ``None`` are left out and match everything."""
+
+    user_metadata: dict[str, str] = field(factory=dict[str, str], hash=False)
+    owner: SearchOwner = field(factory=SearchOwner)
+    session_id: SessionId | None = None
+    project_ids: tuple[str, ...] | None = None
+    display_name: str | None = None
+    statuses: tuple[SessionStatusQuery, ...] | None = None
+    limit: int = 50
+    """Of this page."""
+    cursor: SessionSearchCursor | None = None
 
 
 @frozen

@@ -50,6 +50,15 @@ def test_what_is_no_checkpoint_path_is_refused(path: str, message: str) -> None:
         ParsedCheckpointTinkerPath.from_tinker_path(path)
 
 
+def test_a_path_is_put_together_from_its_ids() -> None:
+    """Lists name the run and the checkpoint apart."""
+    parsed = ParsedCheckpointTinkerPath.from_ids("s:train:0", "sampler_weights/a b")
+    assert parsed == ParsedCheckpointTinkerPath.from_tinker_path("tinker://s:train:0/sampler_weights/a b")
+    assert (parsed.kind, parsed.name) == ("sampler_weights", "a b")
+    with pytest.raises(ValueError, match="must be tinker://run/kind/name"):
+        ParsedCheckpointTinkerPath.from_ids("s:train:0", "a")
+
+
 def test_switches_and_their_defaults_are_the_official_ones() -> None:
     """A server that says nothing is treated alike by both clients."""
     assert attrs.asdict(ClientConfigResponse()) == SdkConfig().model_dump()
