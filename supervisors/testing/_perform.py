@@ -1,0 +1,256 @@
+"""A program done to a real supervisor, under a virtual clock, with its laws watched throughout.
+
+The laws, beside what the model says: no child ever has two lives, every call has exactly one outcome, a name finds its
+child until it is forgotten and nobody afterwards, and when the supervisor has ended no task is left.
+"""
+
+import trio
+import trio.testing
+from attrs import define, evolve, field
+
+from supervisors._actor import Actor
+from supervisors._errors import CallError, ChildNotFound, RestartLimitExceeded, SupervisorsError
+from supervisors._exit import Exit, ExitKind
+from supervisors._ref import Ref
+from supervisors._spec import BRUTAL_KILL, Name
+from supervisors._supervisor import Supervisor, open_supervisor
+from supervisors.testing._model import Plan
+from supervisors.testing._program import (
+    Advance,
+    Call,
+    ChangePlan,
+    Command,
+    DeleteChild,
+    End,
+    Order,
+    Picture,
+    Program,
+    Record,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+)
+
+
+class PlannedFailure(Exception):
+    """What a planned child raises when its plan says so."""
+
+
+class BrokenLaw(AssertionError):
+    """The supervisor did what it must never do."""
+
+
+@define(eq=False)
+class Role:
+    """What one child does over all its lives, and whether one is under way."""
+
+    name: str
+    plan: Plan
+    diary: list[str]
+    living: int = 0
+
+
+class Player(Actor):
+    """Does as its role says."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    async def on_start(self) -> None:
+        """Start as planned; refuse to live beside another life of the same child."""
+        role = self._role
+        if role.living:
+            raise BrokenLaw(f"{role.name} has two lives")
+        role.living += 1
+        self.start_soon(self._live)
+        fails = role.plan.failing_starts > 0
+        if fails:
+            role.plan = evolve(role.plan, failing_starts=role.plan.failing_starts - 1)
+        await _sleep(role.plan.start_takes)
+        role.diary.append(f"{role.name} {'fails' if fails else 'starts'}")
+        if fails:
+            raise PlannedFailure(role.name)
+
+    async def _live(self) -> None:
+        # A helper task ends before its life does, so this counts lives even when on_stop is not called.
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._role.living -= 1
+
+    async def on_stop(self, reason: Exit) -> None:
+        """Stop as planned."""
+        del reason
+        role = self._role
+        fails = role.plan.stop_fails
+        await _sleep(role.plan.stop_takes)
+        role.diary.append(f"{role.name} stops")
+        if fails:
+            raise PlannedFailure(role.name)
+
+    async def answer(self) -> str:
+        """Show that somebody is there."""
+        return self._role.name
+
+    async def end(self, kind: ExitKind) -> None:
+        """Finish or crash."""
+        if kind is ExitKind.CRASHED:
+            raise PlannedFailure(self._role.name)
+        self.stop()
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds:
+        await trio.sleep(seconds)
+
+
+@define
+class _Stage:
+    """What a program is performed on."""
+
+    nursery: trio.Nursery
+    root: Supervisor = field(init=False)
+    roles: dict[str, Role] = field(factory=dict[str, Role])
+    refs: dict[str, Ref[Player]] = field(factory=dict[str, Ref[Player]])
+    diary: list[str] = field(factory=list[str])
+    answers: dict[int, str] = field(factory=dict[int, str])
+    replies: dict[int, str] = field(factory=dict[int, str])
+    """To calls; empty while one is under way."""
+    pictures: list[Picture] = field(factory=list[Picture])
+
+    async def do(self, number: int, command: Command) -> None:
+        """Begin one command, let everything happen that needs no time, and look."""
+        await self._begin(number, command)
+        await trio.testing.wait_all_tasks_blocked()
+        if self.root.tree().status == "running":
+            self.pictures.append(self._look())
+
+    async def _begin(self, number: int, command: Command) -> None:
+        match command:
+            case StartChild() | TerminateChild() | RestartChild() | DeleteChild():
+                self.nursery.start_soon(self._order, number, command)
+            case Call(child):
+                if child in self.refs:
+                    self.nursery.start_soon(self._call, number, self.refs[child])
+            case End(child, kind):
+                self._end(child, kind)
+            case ChangePlan(child, plan):
+                if child in self.roles:
+                    self.roles[child].plan = plan
+            case Advance(seconds):
+                await trio.sleep(seconds)
+
+    async def _order(self, number: int, order: Order) -> None:
+        try:
+            await self._give(order)
+        except SupervisorsError as error:
+            self.answers[number] = type(error).__name__
+        else:
+            self.answers[number] = "ok"
+
+    async def _give(self, order: Order) -> None:
+        match order:
+            case StartChild():
+                await self._start(order)
+            case TerminateChild(child):
+                await self.root.terminate_child(child)
+            case RestartChild(child):
+                await self.root.restart_child(child)
+            case DeleteChild(child):
+                await self.root.delete_child(child)
+
+    async def _start(self, command: StartChild) -> None:
+        role = Role(command.child, command.plan, self.diary)
+        name = Name(command.child, Player)
+        shutdown = BRUTAL_KILL if command.shutdown is None else command.shutdown
+        known = {child.name for child in self.root.which_children()}
+        if command.child not in known:
+            self.roles[command.child] = role
+        await self.root.start_child(lambda: Player(role), name=name, restart=command.restart, shutdown=shutdown)
+
+    async def _call(self, number: int, ref: Ref[Player]) -> None:
+        self.replies[number] = ""
+        try:
+            await ref.call(Player.answer)
+        except CallError as error:
+            self._reply(number, type(error).__name__)
+        else:
+            self._reply(number, "ok")
+
+    def _reply(self, number: int, reply: str) -> None:
+        if self.replies[number]:
+            raise BrokenLaw(f"the call of command {number} was answered {self.replies[number]}, then {reply}")
+        self.replies[number] = reply
+
+    def _end(self, child: str, kind: ExitKind) -> None:
+        ref = self.find(child)
+        if ref is None:
+            return
+        if kind is ExitKind.KILLED:
+            ref.kill()
+        elif ref.is_alive:
+            ref.cast_nowait(Player.end, kind)
+
+    def find(self, child: str) -> Ref[Player] | None:
+        try:
+            return self.root.whereis(Name(child, Player))
+        except ChildNotFound:
+            return None
+
+    def _look(self) -> Picture:
+        children = self.root.which_children()
+        for child in children:
+            ref = self.find(child.name)
+            if ref is None or ref.path != child.path:
+                raise BrokenLaw(f"{child.path} is listed, and its name finds {ref}")
+            self.refs[child.name] = ref
+        rows = tuple((child.name, child.status, child.life, child.restarts) for child in children)
+        return Picture(rows, tuple(self.diary), tuple(sorted(self.answers.items())))
+
+
+def perform(program: Program) -> Record:
+    """Do *program* to a real supervisor in a trio run of its own, on a virtual clock.
+
+    Raises:
+        BrokenLaw: A law does not hold; which, and for whom.
+    """
+    return trio.run(_perform, program, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def _perform(program: Program) -> Record:
+    started = trio.current_time()
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    async with trio.open_nursery() as nursery:
+        stage = _Stage(nursery)
+        has_given_up = False
+        try:
+            await _play(program, stage)
+        except RestartLimitExceeded:
+            has_given_up = True
+        seconds = trio.current_time() - started
+        await trio.testing.wait_all_tasks_blocked()
+        _check_end(stage)
+        nursery.cancel_scope.cancel()
+    if trio.lowlevel.current_statistics().tasks_living != tasks:
+        raise BrokenLaw("a task is left")
+    answers = tuple(sorted(stage.answers.items()))
+    return Record(tuple(stage.pictures), tuple(stage.diary), answers, stage.replies, has_given_up, seconds)
+
+
+async def _play(program: Program, stage: _Stage) -> None:
+    async with open_supervisor(
+        strategy=program.strategy, max_restarts=program.max_restarts, max_seconds=program.max_seconds
+    ) as stage.root:
+        for number, command in enumerate(program.commands):
+            await stage.do(number, command)
+
+
+def _check_end(stage: _Stage) -> None:
+    for number, reply in stage.replies.items():
+        if not reply:
+            raise BrokenLaw(f"the call of command {number} was never answered")
+    for role in stage.roles.values():
+        if role.living:
+            raise BrokenLaw(f"{role.name} lives on")
+        if stage.find(role.name) is not None:
+            raise BrokenLaw(f"the name of {role.name} is not free")

@@ -1,0 +1,200 @@
+"""What can be done to a supervisor, as values: a program of commands, and what the model says of each.
+
+A failing program is printed as it is and can be pasted into a test: ``perform(Program(...))`` repeats it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, assert_never
+
+from attrs import frozen
+
+from supervisors._exit import ExitKind
+from supervisors._spec import Restart, Strategy
+from supervisors.testing._model import ModelChild, Phase, Plan, SupervisorModel
+
+
+@frozen
+class StartChild:
+    """Start a child that does as *plan* says."""
+
+    child: str
+    restart: Restart
+    shutdown: float | None
+    """Its budget, seconds; None is a brutal kill."""
+    plan: Plan
+
+
+@frozen
+class TerminateChild:
+    """Order a child down."""
+
+    child: str
+
+
+@frozen
+class RestartChild:
+    """Order a child up that is down."""
+
+    child: str
+
+
+@frozen
+class DeleteChild:
+    """Order a child off the list."""
+
+    child: str
+
+
+@frozen
+class Call:
+    """Ask a child something, and wait for its answer beside the program."""
+
+    child: str
+
+
+@frozen
+class End:
+    """A child ends by itself: NORMAL (it finishes), CRASHED or KILLED."""
+
+    child: str
+    kind: ExitKind
+
+
+@frozen
+class ChangePlan:
+    """From its next start or stop on, a child does otherwise."""
+
+    child: str
+    plan: Plan
+
+
+@frozen
+class Advance:
+    """Let time pass."""
+
+    seconds: float
+
+
+Order: TypeAlias = StartChild | TerminateChild | RestartChild | DeleteChild
+"""What a supervisor answers. It is begun and not waited for: what it waits for happens in later steps."""
+
+Command: TypeAlias = Order | Call | End | ChangePlan | Advance
+"""One step of a program."""
+
+
+@frozen
+class Program:
+    """A supervisor, and what is done to it."""
+
+    strategy: Strategy
+    max_restarts: int
+    max_seconds: float
+    commands: tuple[Command, ...] = ()
+
+
+@frozen
+class Picture:
+    """What is to be seen of a supervisor when nothing more happens without time."""
+
+    children: tuple[tuple[str, str, int, int], ...]
+    """Id, status, life and restarts, in start order."""
+    diary: tuple[str, ...]
+    """What the children did so far."""
+    answers: tuple[tuple[int, str], ...]
+    """To orders, by the number of the command: ``"ok"`` or the name of the error."""
+
+
+@frozen
+class Record:
+    """How a program went."""
+
+    pictures: tuple[Picture, ...]
+    """One after each command, as far as it came."""
+    diary: tuple[str, ...]
+    answers: tuple[tuple[int, str], ...]
+    replies: Mapping[int, str]
+    """To calls, by the number of the command; the model's are those that are certain."""
+    has_given_up: bool
+    seconds: float
+    """When the supervisor had stopped."""
+
+
+def predict(program: Program) -> Record:
+    """What must happen. Pure."""
+    model = SupervisorModel(program.strategy, program.max_restarts, program.max_seconds)
+    pictures: list[Picture] = []
+    for number, command in enumerate(program.commands):
+        if model.is_open:
+            apply(model, number, command)
+        if model.is_open:
+            pictures.append(Picture(model.list_children(), tuple(model.diary), tuple(sorted(model.answers.items()))))
+    if model.is_open:
+        model.close()
+    model.finish()
+    answers = tuple(sorted(model.answers.items()))
+    return Record(tuple(pictures), tuple(model.diary), answers, model.replies, model.has_given_up, model.now)
+
+
+def agree(expected: Record, got: Record) -> bool:
+    """Whether a run went as predicted."""
+    is_same = (expected.pictures, expected.diary, expected.answers, expected.has_given_up) == (
+        got.pictures,
+        got.diary,
+        got.answers,
+        got.has_given_up,
+    )
+    replied = expected.replies.items() <= got.replies.items()
+    return is_same and replied and abs(expected.seconds - got.seconds) < 1e-6  # noqa: PLR2004 - the rounding of sums
+
+
+def apply(model: SupervisorModel, number: int, command: Command) -> None:
+    """Do to the model what *command* says. What does not apply to the child as it is has no effect."""
+    match command:
+        case StartChild() | TerminateChild() | RestartChild() | DeleteChild():
+            _order(model, number, command)
+        case End(child, kind):
+            if is_able(model, child, kind):
+                model.end_child(child, kind)
+        case ChangePlan(child, plan):
+            if child in model.children:
+                model.children[child].plan = plan
+        case Advance(seconds):
+            model.advance(seconds)
+        case Call(child):
+            model.call(number, child)
+        case _:
+            assert_never(command)
+
+
+def _order(model: SupervisorModel, number: int, order: Order) -> None:
+    match order:
+        case StartChild(child, restart, shutdown, plan):
+            model.start_child(number, ModelChild(child, restart, shutdown, plan))
+        case TerminateChild(child):
+            model.terminate_child(number, child)
+        case RestartChild(child):
+            model.restart_child(number, child)
+        case DeleteChild(child):
+            model.delete_child(number, child)
+
+
+def is_able(model: SupervisorModel, child_id: str, kind: ExitKind) -> bool:
+    """Whether a child is in a phase in which it can end so: only what runs can finish, only what lives be killed."""
+    child = model.children.get(child_id)
+    if child is None or child.phase is Phase.DOWN:
+        return False
+    return kind is ExitKind.KILLED or child.phase is Phase.RUNNING
+
+
+def explain(program: Program, expected: Record, got: Record) -> str:
+    """Say where a run departed from the model, in the words of the program."""
+    rows = zip(program.commands, expected.pictures, got.pictures, strict=False)
+    for number, (command, ours, theirs) in enumerate(rows):
+        if ours != theirs:
+            return f"after command {number}, {command}:\n  expected {ours}\n  got      {theirs}"
+    return f"at the end:\n  expected {_summary(expected)}\n  got      {_summary(got)}"
+
+
+def _summary(record: Record) -> Sequence[object]:
+    seconds = round(record.seconds, 6)
+    return [len(record.pictures), record.diary, record.answers, record.replies, record.has_given_up, seconds]
