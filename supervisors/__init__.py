@@ -42,6 +42,9 @@ its one answer; ``_life`` is one incarnation, ``_turn`` that of an actor and who
 """
 
 from supervisors._actor import Actor as Actor
+from supervisors._child_from import Host as Host
+from supervisors._child_from import Job as Job
+from supervisors._child_from import child_from as child_from
 from supervisors._errors import ActorCrashed as ActorCrashed
 from supervisors._errors import ActorNotAlive as ActorNotAlive
 from supervisors._errors import AlreadyPresent as AlreadyPresent
@@ -78,6 +81,8 @@ from supervisors._events import RestartScheduled as RestartScheduled
 from supervisors._events import SupervisorGaveUp as SupervisorGaveUp
 from supervisors._exit import Exit as Exit
 from supervisors._exit import ExitKind as ExitKind
+from supervisors._explain import Explanation as Explanation
+from supervisors._explain import explain as explain
 from supervisors._group import Groups as Groups
 from supervisors._machine import TimeoutKind as TimeoutKind
 from supervisors._monitor import Down as Down
@@ -125,6 +130,7 @@ from supervisors._trace import TraceEvent as TraceEvent
 from supervisors._trace import TraceHook as TraceHook
 from supervisors._tree import ChildCounts as ChildCounts
 from supervisors._tree import Tree as Tree
+from supervisors._watchdog import Watchdog as Watchdog
 
 __all__ = [
     "BRUTAL_KILL",
@@ -155,10 +161,13 @@ __all__ = [
     "Event",
     "Exit",
     "ExitKind",
+    "Explanation",
     "Failed",
     "Finished",
     "Groups",
+    "Host",
     "Ignore",
+    "Job",
     "LifeTimer",
     "Mailbox",
     "MailboxFull",
@@ -206,6 +215,9 @@ __all__ = [
     "Tree",
     "Unregistered",
     "Via",
+    "Watchdog",
+    "child_from",
+    "explain",
     "gather",
     "open_supervisor",
     "partitioned",

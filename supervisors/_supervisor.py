@@ -97,6 +97,11 @@ class TeamLife(Life):
         super().ask_stop(exit_, drain=drain)
         self._team.order_stop()
 
+    def kill(self) -> None:
+        """Cancel everything below at once, clean-ups too: they are shielded from the cancellation of this task."""
+        super().kill()
+        self._team.kill()
+
 
 class Supervisor:
     """A handle on a supervisor; like a :class:`Ref` it stays valid while the supervisor is restarted.

@@ -195,6 +195,11 @@ class ActorLife(TurnLife):
         if not request.fail(error) and not request.is_gone:
             self.slot.emit(CastFailed(trio.current_time(), self.slot.path, request.operation, error))
 
+    def under_way(self) -> tuple[Message, ...]:
+        """The operations that have begun and not ended: the one in its turn, and those off turn."""
+        current = self.casting if self.running is None else self.running
+        return (*(() if current is None else (current,)), *(self._away or {}).values())
+
     @property
     def operation(self) -> str | None:
         """What holds the turn."""
