@@ -1,9 +1,9 @@
-"""Print the tables: ``python -m benchmarks.actors [--rounds N] [--scale X]``."""
+"""Print the tables: ``python -m benchmarks.actors [--rounds N] [--scale X] [--only TITLE]``."""
 
 import argparse
 from functools import partial
 
-from benchmarks.actors import floors, ours
+from benchmarks.actors import floors, memory, ours, peers
 from benchmarks.actors.floors import on_trio
 from benchmarks.measure import Contender, Subject, compare, table
 
@@ -38,6 +38,19 @@ def measures() -> list[Measure]:
     ]  # fmt: skip
 
 
+def peer_measures() -> tuple[list[Measure], list[str]]:
+    """The tables of the peers, against ours; and a line for each peer that is missing."""
+    found, missing = peers.find_peers()
+    call = [Contender(peer.name, peer.call) for peer in found if peer.call is not None]
+    cast = [Contender(peer.name, peer.cast) for peer in found if peer.cast is not None]
+    start = [Contender(peer.name, peer.start_stop) for peer in found if peer.start_stop is not None]
+    return [
+        ("Peers: call", Contender("supervisors", on_trio(ours.call)), call, 2_000),
+        ("Peers: cast, through to the actor", Contender("supervisors", on_trio(ours.cast_through)), cast, 5_000),
+        ("Peers: start and stop", Contender("supervisors", on_trio(ours.start_and_stop)), start, 300),
+    ], missing
+
+
 def main() -> None:
     """Run every table and print it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.actors", description=__doc__)
@@ -45,10 +58,14 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="multiply the operations of a round")
     parser.add_argument("--only", default="", help="tables whose title contains this")
     options = parser.parse_args()
-    for title, floor, contenders, count in measures():
+    peer_tables, missing = peer_measures()
+    for title, floor, contenders, count in [*measures(), *peer_tables]:
         if options.only.lower() in title.lower():
             rows = compare(floor, contenders, count=max(int(count * options.scale), 100), rounds=options.rounds)
             print(table(title, rows), end="\n\n", flush=True)
+    if options.only.lower() in "memory":
+        print(memory.table(max(int(100_000 * options.scale), 1_000)), end="\n\n", flush=True)
+    print("\n".join(missing))
 
 
 if __name__ == "__main__":

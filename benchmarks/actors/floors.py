@@ -121,17 +121,16 @@ async def _park(scope: trio.CancelScope, ended: trio.Event) -> None:
 
 async def crash_and_start(count: int) -> float:
     """A server that crashes, a new one, one question: without a supervisor."""
+    me = current_task()
     async with trio.open_nursery() as nursery:
         with Stopwatch() as watch:
             for _ in range(count):
                 died = trio.Event()
                 nursery.start_soon(_crash, died)
                 await died.wait()
-                pair = Pair()
                 scope = trio.CancelScope()
-                nursery.start_soon(_answer_in, pair, scope)
-                await trio.lowlevel.checkpoint()
-                await pair.ask(1)
+                nursery.start_soon(_answer_once, scope, me)
+                await wait_task_rescheduled(_abort)
                 scope.cancel()
     return watch.seconds
 
@@ -147,9 +146,10 @@ def _raise() -> None:
     raise ValueError
 
 
-async def _answer_in(pair: Pair, scope: trio.CancelScope) -> None:
+async def _answer_once(scope: trio.CancelScope, asker: Task) -> None:
     with scope:
-        await pair.answer()
+        reschedule(asker, outcome.Value(None))
+        await wait_task_rescheduled(_abort)
 
 
 def push_and_pop(count: int) -> float:
