@@ -62,6 +62,12 @@ def test_the_likeliest_token_always_stays(policy: Policy) -> None:
     assert {int(choose(logits, np.array([u]), policy)[0]) for u in (0.0, 0.5, 0.999999)} == {1}
 
 
+def test_of_equal_tokens_the_lowest_stay() -> None:
+    """Two stay of one heavy and three equal ones, whatever the draw."""
+    logits = np.array([[1.0, 2.0, 1.0, 1.0]])
+    assert {int(choose(logits, np.array([u]), Policy(top_k=2))[0]) for u in np.linspace(0, 0.999, 50)} == {0, 1}
+
+
 def test_each_row_has_its_own_draw() -> None:
     logits = np.zeros((3, 4))
     assert choose(logits, np.array([0.0, 0.3, 0.99]), Policy()).tolist() == [0, 1, 3]
