@@ -35,10 +35,15 @@ What a supervisor can do: ``start_child``, ``start_supervisor`` (``SupervisorSpe
 come and go), ``terminate_child``, ``restart_child``, ``delete_child``, ``which_children``, ``count_children``,
 ``child``, ``supervisor``, ``whereis``, ``tree``.
 
+Beside them: :class:`TaskSupervisor` (functions run as children, with results and streams), :class:`Registry` and
+:class:`DuplicateRegistry` (typed keys, names for children), :class:`Groups`, :class:`Topic` (publish and subscribe),
+:class:`StateMachine`, and :func:`run` for programs that end by signals.
+
 General layout: ``_restart``, ``_spec``, ``_exit``, ``_events`` and ``_errors`` are pure; ``_reply`` is one message and
 its one answer; ``_life`` is one incarnation, ``_turn`` that of an actor and who may touch its state; ``_slot`` and
 ``_cell`` hold one child over many lives; ``_team`` orders starts, restarts and stops; ``_actor``, ``_ref`` and
-``_supervisor`` are what users write and hold.
+``_supervisor`` are what users write and hold. ``_task``, ``_stream`` and ``_tasks``, ``_registry`` and ``_group``,
+``_topic``, ``_machine`` and ``_state_machine`` stand on top of these.
 """
 
 from supervisors._actor import Actor as Actor
