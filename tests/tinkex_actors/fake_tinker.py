@@ -180,7 +180,7 @@ class FakeTinker:
         if answer is not None:
             key = request.headers.get("x-idempotency-key", "")
             return answer({**body, "key": key, "path": request.url.path})
-        if route in {"optim_step", "save_weights", "save_weights_for_sampler", "load_weights"}:
+        if route in {"optim_step", "save_weights", "save_weights_for_sampler"}:
             return self._submit(route, body)
         return httpx.Response(404, json={"detail": f"no route {route}"})
 
@@ -210,6 +210,12 @@ class FakeTinker:
         model_id = f"{body['session_id']}:train:{body['model_seq_id']}"
         self.models.setdefault(model_id, FakeModel())
         return self._promise("create_model", {"model_id": model_id})
+
+    def _load_weights(self, body: Any) -> httpx.Response:
+        if body.get("session_id") is None:
+            return self._submit("load_weights", body)
+        self.models.setdefault(f"{body['session_id']}:train:{body['model_seq_id']}", FakeModel())
+        return self._promise("load_weights", {})
 
     def _get_info(self, body: Any) -> httpx.Response:
         return httpx.Response(200, json={"model_id": body["model_id"], "model_data": {"model_name": "fake/model"}})

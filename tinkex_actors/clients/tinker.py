@@ -6,9 +6,11 @@
         trainer = await tinker.create_lora_training_client("Qwen/Qwen3-8B", rank=32)
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import evolve
 
 from supervisors import Observer, Tree
 from tinkex_actors.actors.errors import ClientClosed
@@ -18,21 +20,23 @@ from tinkex_actors.actors.pending import Audience, Slot
 from tinkex_actors.actors.tree import TinkerTree, open_tree
 from tinkex_actors.clients.embedded import Place, embedded_server
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
-from tinkex_actors.clients.training import TrainingClient
+from tinkex_actors.clients.training import TrainingClient, check_path
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import ask
-from tinkex_actors.transport.endpoints import CREATE_MODEL, GET_INFO, GET_SAMPLER, SERVER_CAPABILITIES
+from tinkex_actors.transport.endpoints import CREATE_MODEL, CREATE_VIA_LOAD, GET_INFO, GET_SAMPLER, SERVER_CAPABILITIES
 from tinkex_actors.transport.stack import HttpBelow, open_transport
 from tinkex_actors.types import (
     AdamOptimizerConfig,
-    CreateModelResponse,
     GetServerCapabilitiesResponse,
     LoraConfig,
+    ModelId,
     OptimizerConfig,
     SessionId,
     TinkerPath,
 )
-from tinkex_actors.wire.requests import CreateModelRequest, GetInfoRequest
+from tinkex_actors.wire.requests import CreateModelRequest, GetInfoRequest, LoadWeightsRequest
+
+R = TypeVar("R")
 
 if TYPE_CHECKING:
     from tinkex_actors.local.options import ServerOptions
@@ -99,7 +103,7 @@ class TinkerClient:
             TinkerError: The server refuses, or does not answer.
         """
         lora = LoraConfig(rank, seed, train_unembed=train_unembed, train_mlp=train_mlp, train_attn=train_attn)
-        number, session_id = self._tree.record.take_model_number(), self._tree.record.id
+        session_id, number = self._tree.record.id, self._tree.record.take_model_number()
         request = CreateModelRequest(
             session_id,
             number,
@@ -108,8 +112,40 @@ class TinkerClient:
             optimizer or AdamOptimizerConfig(),
             None if user_metadata is None else dict(user_metadata),
         )
-        ledger = Ledger(self._tree.name_client("trainer"), f"tinkex-{session_id}-model-{number}")
-        return await self._create(ledger, Operation(row=CREATE_MODEL, request=lambda _: request))
+        operation = Operation(row=CREATE_MODEL, request=lambda _: request)
+        return await self._create(number, operation, lambda made: made.model_id)
+
+    async def create_training_client_from_state(
+        self,
+        path: str,
+        *,
+        base_model: str | None = None,
+        user_metadata: Mapping[str, Any] | None = None,
+        optimizer: OptimizerConfig | None = None,
+    ) -> TrainingClient:
+        """Make a model from a checkpoint's weights, with a fresh optimizer; the adapter's shape is the checkpoint's.
+
+        Args:
+            path: What `TrainingClient.save_state` returned: a ``tinker://…/weights/…`` path.
+            base_model: Another base model of the same shape; by default the checkpoint's.
+            user_metadata: Kept with the training run.
+            optimizer: The optimizer's family; the checkpoint's by default.
+
+        Raises:
+            ValueError: The path is none; nothing was sent.
+            TinkerError: The server refuses, or does not answer.
+        """
+        request = LoadWeightsRequest(check_path(path), False, base_model=base_model, optimizer_config=optimizer)
+        return await self._create_from(request, user_metadata)
+
+    async def create_training_client_from_state_with_optimizer(
+        self, path: str, *, base_model: str | None = None, user_metadata: Mapping[str, Any] | None = None
+    ) -> TrainingClient:
+        """Make a model from a checkpoint, optimizer included: training goes on as if it had not stopped.
+
+        Arguments and errors as `create_training_client_from_state`.
+        """
+        return await self._create_from(LoadWeightsRequest(check_path(path), True, base_model=base_model), user_metadata)
 
     async def create_sampling_client(
         self, *, base_model: str | None = None, model_path: str | None = None
@@ -135,14 +171,25 @@ class TinkerClient:
         """Ask which base models there are."""
         return await ask(self._tree.transport, SERVER_CAPABILITIES, None)
 
-    async def _create(self, ledger: Ledger, operation: Operation[CreateModelResponse]) -> TrainingClient:
-        """Have the model made as the ledger's request 0; leave nothing behind if that fails or is cancelled."""
-        slot = Slot[CreateModelResponse](Audience(operation.name))
+    async def _create_from(
+        self, request: LoadWeightsRequest, user_metadata: Mapping[str, Any] | None
+    ) -> TrainingClient:
+        session_id, number = self._tree.record.id, self._tree.record.take_model_number()
+        metadata = None if user_metadata is None else dict(user_metadata)
+        whole = evolve(request, session_id=session_id, model_seq_id=number, user_metadata=metadata)
+        operation = Operation(row=CREATE_VIA_LOAD, request=lambda _: whole)
+        # The service does not say which id it gave: it is always this one.
+        return await self._create(number, operation, lambda made: made.model_id or f"{session_id}:train:{number}")
+
+    async def _create(self, number: int, operation: Operation[R], model_id_of: Callable[[R], str]) -> TrainingClient:
+        """Have the model made as its ledger's request 0; leave nothing behind if that fails or is cancelled."""
+        ledger = Ledger(self._tree.name_client("trainer"), f"tinkex-{self._tree.record.id}-model-{number}")
+        slot = Slot[R](Audience(operation.name))
         ledger.enlist(Call([Entry(operation, slot)]))
         self._tree.add_trainer(ledger)
         try:
             made = await slot.wait()
-            info = await ask(self._tree.transport, GET_INFO, GetInfoRequest(made.model_id))
+            info = await ask(self._tree.transport, GET_INFO, GetInfoRequest(ModelId(model_id_of(made))))
         except BaseException:
             self._tree.remove(ledger.name, ClientClosed(f"{ledger.name} was never made"))
             raise

@@ -228,7 +228,7 @@ class TrainingClient:
         return self._enlist(Call(entries), combine_outputs)
 
     def _load(self, path: str, *, optimizer: bool) -> Pending[LoadWeightsResponse]:
-        checked = _check_path(path)
+        checked = check_path(path)
         return self._submit(
             LOAD_WEIGHTS,
             lambda number: LoadWeightsRequest(checked, optimizer, model_id=self.model_id, seq_id=number),
@@ -266,7 +266,8 @@ def _check_name(name: str, ttl_seconds: int | None) -> None:
         raise ValueError(f"ttl_seconds must be >= {_ONE_HOUR} or None, got {ttl_seconds}")
 
 
-def _check_path(path: str) -> TinkerPath:
+def check_path(path: str) -> TinkerPath:
+    """Refuse what is no path of the service, before anything is sent."""
     if not path.startswith("tinker://"):
         raise ValueError(f"path must begin with 'tinker://', got {path!r}")
     return TinkerPath(path)

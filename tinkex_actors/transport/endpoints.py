@@ -211,6 +211,13 @@ LOAD_WEIGHTS: OperationRow[LoadWeightsRequest, LoadWeightsResponse] = OperationR
     result=LoadWeightsResponse,
     request_type="LoadWeights",
 )
+CREATE_VIA_LOAD: OperationRow[LoadWeightsRequest, LoadWeightsResponse] = OperationRow(
+    name="load_weights",
+    path="/api/v1/load_weights",
+    persistence=Persistence.PATIENCE,
+    result=LoadWeightsResponse,
+    request_type="LoadWeights",
+)
 
 # ---------------------------------------------------------------------- sampling
 

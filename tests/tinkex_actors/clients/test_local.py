@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from supervisors import Name
-from tinkex_actors import AdamParams, Datum, ModelInput, SamplingParams, open_tinker
+from tinkex_actors import AdamParams, Datum, ModelInput, SamplingParams, TrainingClient, open_tinker
 from tinkex_actors.clients import embedded
 from tinkex_actors.clients.embedded import EmbeddedServer
 from tinkex_actors.settings import Settings
@@ -38,6 +38,23 @@ async def test_training_and_sampling_work_out_of_the_box(monkeypatch: pytest.Mon
     assert losses == sorted(losses, reverse=True)
     assert "trainer-0 Trainer (running, 1 restart)" in drawing
     assert "local EmbeddedServer (running)" in drawing
+
+
+async def step(trainer: TrainingClient) -> float:
+    gradients = trainer.forward_backward([a_datum()], "cross_entropy")
+    await trainer.optim_step(AdamParams(learning_rate=3e-3))
+    return (await gradients).metrics["loss:sum"]
+
+
+async def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped() -> None:
+    """Weights and optimizer come back bit for bit: the same losses as without the break."""
+    async with open_tinker(local=True) as tinker:
+        trainer = await tinker.create_lora_training_client("tinkex/tiny", rank=4, seed=1)
+        await step(trainer)
+        saved = await trainer.save_state("half-way")
+        expected = [await step(trainer), await step(trainer)]
+        resumed = await tinker.create_training_client_from_state_with_optimizer(saved.path)
+        assert [await step(resumed), await step(resumed)] == expected
 
 
 async def test_a_crash_of_the_server_itself_is_survived_and_what_it_held_is_named_as_lost() -> None:

@@ -261,6 +261,22 @@ async def test_other_optimizers_travel_in_their_own_field(autojump_clock: MockCl
     assert autojump_clock.current_time() < 1
 
 
+@pytest.mark.tinkex("T31")
+async def test_a_model_is_made_from_a_checkpoint(autojump_clock: MockClock) -> None:
+    """One request makes the model and loads it; what follows is its number 1."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        with pytest.raises(ValueError, match="must begin with 'tinker://'"):
+            await tinker.create_training_client_from_state("x")
+        fresh = await tinker.create_training_client_from_state("tinker://r/weights/x", user_metadata={"a": "b"})
+        resumed = await tinker.create_training_client_from_state_with_optimizer("tinker://r/weights/x")
+        await resumed.optim_step()
+    assert (fresh.model_id, resumed.model_id) == ("S0:train:0", "S0:train:1")
+    assert [(body["optimizer"], body["model_seq_id"]) for body in fake.sent("load_weights")] == [(False, 0), (True, 1)]
+    assert fake.models["S0:train:1"].executed == [(1, "optim_step")]
+    assert autojump_clock.current_time() < 1
+
+
 @pytest.mark.tinkex("T28")
 async def test_a_model_that_cannot_be_made_leaves_nothing_behind(autojump_clock: MockClock) -> None:
     """No actor, no ledger, and the reason in the server's words; the next attempt is a model of its own."""
