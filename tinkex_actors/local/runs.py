@@ -57,6 +57,8 @@ class Runs:
             return session.models[number]
         lora = request.lora_config or LoraConfig()
         check_number("rank", lora.rank, minimum=1, maximum=self.shop.limits.max_rank)
+        if not isinstance(request.optimizer_config, AdamOptimizerConfig):
+            raise BadRequest(f"optimizer_config must be of type adamw, got {request.optimizer_config.type!r}")
         recipe = config_to_recipe(request.base_model, lora, request.optimizer_config)
         seed = self.seed + number if lora.seed is None else lora.seed
         return await self._open(session, number, Create(seed), recipe, request.optimizer_config, request.user_metadata)

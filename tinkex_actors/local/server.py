@@ -84,16 +84,17 @@ async def open_server(options: ServerOptions | None = None) -> AsyncGenerator[Lo
     """
     options = options or ServerOptions()
     failure: BaseException | None = None
-    async with open_service(options) as (service, root), trio.open_nursery() as nursery:
+    async with open_service(options) as (service, root):
         app = Faulty(make_app(service, Keys.of(options.api_keys)), options.faults)
-        stopping = trio.Event()
-        url = await nursery.start(_listen, app, options, stopping)
-        try:
-            yield LocalServer(url, service, root)
-        except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group
-            failure = error
-        service.close()
-        stopping.set()
+        config, stopping = _config(_bind(options.host, options.port)), trio.Event()
+        async with trio.open_nursery() as nursery:
+            url = await nursery.start(_listen, app, config, stopping)
+            try:
+                yield LocalServer(url, service, root)
+            except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group
+                failure = error
+            service.close()
+            stopping.set()
     if failure is not None:
         raise failure
 
@@ -165,11 +166,8 @@ def _open_snapshots(folder: Path, registry: Registry) -> SnapshotStore:
     return snapshots
 
 
-async def _listen(
-    app: ASGIApp, options: ServerOptions, stopping: trio.Event, *, task_status: trio.TaskStatus[str]
-) -> None:
+async def _listen(app: ASGIApp, config: Config, stopping: trio.Event, *, task_status: trio.TaskStatus[str]) -> None:
     """Serve HTTP/1.1 until *stopping*, and report the URL once connections are taken."""
-    config = _config(_bind(options.host, options.port))
     async with trio.open_nursery() as nursery:
         # Any: hypercorn and starlette each have their own words for the same ASGI types.
         serve = cast("Any", hypercorn.trio.serve)  # pyright: ignore[reportUnknownMemberType] # bare dicts in its types
