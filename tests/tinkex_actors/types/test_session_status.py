@@ -11,10 +11,10 @@ from tinkex_actors.types import FinishReason, SearchOwner, SessionStatusQuery
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SessionStatusQuery("done"), "must be one of active, cancelled, failed, client_finished, got 'done'"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - the point
+        (lambda: SessionStatusQuery("done"), "must be one of active, cancelled, failed, client_finished, got 'done'"),  # type: ignore[arg-type]  # the point
         (lambda: SessionStatusQuery("active", (FinishReason.SUCCESS,)), "only for client_finished"),
         (lambda: SessionStatusQuery("client_finished", ()), "reasons must be at least one"),
-        (lambda: SearchOwner("mine"), "owner must be own, accessible or a list of users, got 'mine'"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - the point
+        (lambda: SearchOwner("mine"), "owner must be own, accessible or a list of users, got 'mine'"),  # type: ignore[arg-type]  # the point
         (lambda: SearchOwner("user"), "owner_urns belongs to owner user and only there"),
         (lambda: SearchOwner("own", ("u",)), "owner_urns belongs to owner user and only there"),
         (lambda: SearchOwner("user", ()), "owner_urns must be 1 to 10, got 0"),
