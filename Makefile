@@ -10,6 +10,7 @@
 #   make simulate     our own supervision trees under a thousand seeds of disorder (SEEDS=1000)
 #   make soak         ten minutes of crashes, with nothing growing (MINUTES=10)
 #   make bench-actors the runtime beside bare trio, as ratios
+#   make bench-engine the engine beside its matrix products, and beside torch when it is installed
 #   make docs         the documentation, into docs/_build; dead references are errors
 #   make parity       the engine against torch and transformers
 #
@@ -33,7 +34,7 @@ endif
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: help demo test check format install conformance deep simulate soak bench-actors docs parity clean
+.PHONY: help demo test check format install conformance deep simulate soak bench-actors bench-engine docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -72,11 +73,14 @@ soak: $(VENV)/.test
 bench-actors: $(VENV)/.test
 	$(BIN)/python -m benchmarks.actors $(BENCH_ARGS)
 
+bench-engine: $(VENV)/.test
+	$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)
+
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build
 
 parity: $(VENV)/.parity
-	$(BIN)/python -m pytest -m parity tests/tinkex_actors/local $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m parity --capture=no tests/tinkex_actors/local $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
