@@ -72,6 +72,7 @@ class Limits:
 
         @functools.wraps(fn)
         async def limited(item: T) -> R:
+            """Do it in time."""
             with trio.fail_after(timeout):
                 return await fn(item)
 
