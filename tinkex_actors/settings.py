@@ -4,8 +4,8 @@ An argument wins over the environment, and the environment over the default; an 
 process's environment is read in one place, when a :class:`Settings` is made, and never again: two clients with different
 settings in one program do not meet. :meth:`Settings.from_environ` reads another mapping instead.
 
-Every number the client waits, counts or limits by is a field of :class:`Figures`; nothing below hides one of its own.
-Numbers a server announces in ``client/config`` win over the figures they name.
+Every number the client waits, counts or limits by is a field of :class:`Figures`. How a batch is cut, and how many samples
+of a session may be open, the server says in ``client/config``.
 """
 
 import os

@@ -97,6 +97,8 @@ class FakeTinker:
     """The server. ``before`` and ``after`` are told each route as it is served."""
 
     latency: float = 0.01
+    large_bytes: int = 0
+    """Announce results as so large, where the client lets us."""
     config: dict[str, Any] = field(factory=dict[str, Any])
     dynamic_config: dict[str, Any] = field(factory=dict[str, Any])
     before: Callable[[str], None] = lambda _: None
@@ -175,7 +177,7 @@ class FakeTinker:
         body: Any = orjson.loads(request.content) if request.content else {}
         self.seen.append((route, body))
         if route == "retrieve_future":
-            return await self._retrieve(body["request_id"])
+            return await self._retrieve(body["request_id"], may_announce=body["allow_metadata_only"])
         answer: Callable[[Any], httpx.Response] | None = getattr(self, "_" + route.replace("/", "_"), None)
         if answer is not None:
             key = request.headers.get("x-idempotency-key", "")
@@ -293,7 +295,7 @@ class FakeTinker:
 
     # ------------------------------------------------------------------ results
 
-    async def _retrieve(self, request_id: str) -> httpx.Response:
+    async def _retrieve(self, request_id: str, *, may_announce: bool) -> httpx.Response:
         if request_id in self.forgotten:
             return httpx.Response(410, json={"detail": "gone"})
         if request_id not in self.promises:
@@ -305,6 +307,8 @@ class FakeTinker:
             return httpx.Response(408, json={"type": "try_again", "request_id": request_id, "queue_state": "active"})
         ready_at, (content_type, content) = self.promises[request_id]
         await trio.sleep_until(ready_at)
+        if self.large_bytes and may_announce:
+            return httpx.Response(200, json={"status": "complete_metadata", "response_payload_size": self.large_bytes})
         return httpx.Response(200, content=content, headers={"content-type": content_type})
 
 

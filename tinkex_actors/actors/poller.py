@@ -16,6 +16,7 @@ from tinkex_actors.actors.operation import Retrieval, Value
 from tinkex_actors.actors.polling import AskAgain, Failed, PollRules, Progress, decide_poll
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.ask import send
+from tinkex_actors.transport.budget import ByteBudget
 from tinkex_actors.transport.endpoints import RETRIEVE_FUTURE, RETRIEVE_FUTURE_PROTOBUF
 from tinkex_actors.transport.seam import Answer, Transport
 from tinkex_actors.types.errors import APIConnectionError, TinkerError
@@ -32,6 +33,7 @@ class Poller(Crashable):
         self._transport = transport
         self._figures = figures
         self._chance = chance
+        self._downloads = ByteBudget(figures.response_bytes)
 
     # The results of different promises have different types; the caller's retrieval knows its own.
     async def retrieve(self, retrieval: Retrieval[Any]) -> Value[Any]:
@@ -50,7 +52,7 @@ class Poller(Crashable):
         progress = Progress()
         while True:
             began = trio.current_time()
-            outcome = await self._ask(retrieval, progress)
+            outcome = await self._ask_within_budget(retrieval, progress)
             rules = PollRules(figures=self._figures, chance=self._chance(), now=datetime.now(UTC))
             match decide_poll(retrieval, outcome, progress, rules):
                 case Value() as value:
@@ -60,11 +62,20 @@ class Poller(Crashable):
                 case AskAgain(delay, progress):
                     await trio.sleep_until(max(trio.current_time() + delay, began + self._figures.poll_interval_min))
 
+    async def _ask_within_budget(self, retrieval: Retrieval[Any], progress: Progress) -> Answer | APIConnectionError:
+        """Ask; a large result that was announced is fetched when there is room for it."""
+        if progress.payload_bytes is None:
+            return await self._ask(retrieval, progress)
+        async with self._downloads.hold(progress.payload_bytes):
+            return await self._ask(retrieval, progress)
+
     async def _ask(self, retrieval: Retrieval[Any], progress: Progress) -> Answer | APIConnectionError:
         row = retrieval.operation.row
         headers = {"X-Tinker-Request-Iteration": str(progress.polls), "X-Tinker-Request-Type": row.request_type}
         endpoint = RETRIEVE_FUTURE_PROTOBUF if has_protobuf_result(row.result) else RETRIEVE_FUTURE
-        request = RetrieveFutureRequest(retrieval.promise.request_id, allow_metadata_only=not progress.wants_payload)
+        request = RetrieveFutureRequest(
+            retrieval.promise.request_id, allow_metadata_only=progress.payload_bytes is None
+        )
         try:
             return await send(self._transport, endpoint, request, headers=headers)
         except APIConnectionError as lost:

@@ -48,8 +48,8 @@ class Progress:
     """Failures in a row."""
     bad_requests: int = 0
     """Empty 400s in a row."""
-    wants_payload: bool = False
-    """The server has announced a large result; from now on it is to be sent."""
+    payload_bytes: int | None = None
+    """The size of a large result that the server has announced; from now on it is to be sent."""
     queue_state: QueueState = QueueState.UNKNOWN
     queue_state_reason: str | None = None
 
@@ -113,7 +113,7 @@ def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress) -
     match found:
         case TryAgain():
             return _not_yet(found, progress)
-        case MetadataOnly() if progress.wants_payload:
+        case MetadataOnly() if progress.payload_bytes is not None:
             return Failed(
                 ResponseInvalid(
                     path="$",
@@ -123,8 +123,8 @@ def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress) -
                     request_id=request_id,
                 )
             )
-        case MetadataOnly():
-            return AskAgain(0.0, evolve(progress, wants_payload=True))
+        case MetadataOnly(size):
+            return AskAgain(0.0, evolve(progress, payload_bytes=size))
         case FutureFailure(words, category):
             return Failed(RequestFailedError(words, request_id=request_id, category=category, operation=operation.name))
         case _:

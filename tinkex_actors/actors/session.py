@@ -74,9 +74,12 @@ class Session(Crashable):
 
     async def _open(self) -> None:
         record, settings = self._record, self._settings
-        record.config = await self._optional("client_config", CLIENT_CONFIG) or record.config
-        dynamic = await self._optional("dynamic_config", DYNAMIC_CONFIG)
-        record.dynamic_config = dynamic or record.dynamic_config
+        record.config = await self._ask_if_known(CLIENT_CONFIG) or record.config
+        dynamic = await self._ask_if_known(DYNAMIC_CONFIG)
+        if dynamic is None:
+            record.capabilities = record.capabilities.without("dynamic_config")
+        else:
+            record.dynamic_config = dynamic
         request = CreateSessionRequest(
             tags=settings.tags,
             user_metadata=dict(settings.user_metadata),
@@ -88,13 +91,11 @@ class Session(Crashable):
         record.session_id = opened.session_id
         _say(opened)
 
-    async def _optional(self, capability: str, question: Question[ClientConfigRequest, R]) -> R | None:
-        """Ask what older servers do not know; remember that they do not."""
+    async def _ask_if_known(self, question: Question[ClientConfigRequest, R]) -> R | None:
+        """Ask what older servers do not know; ``None`` from those."""
         try:
             return await ask(self._transport, question, ClientConfigRequest(SDK_VERSION))
         except NotFoundError:
-            if capability == "dynamic_config":
-                self._record.capabilities = self._record.capabilities.without(capability)
             return None
 
 

@@ -126,8 +126,8 @@ class Trainer(Crashable):
 
     async def _get_promise(self, entry: Entry, number: int) -> Promise:
         """Send one request; an answer that cannot be read is asked for again, since repeats are recognised."""
-        operation = entry.operation
-        for left in reversed(range(_GARBLED_ANSWERS)):
+        operation, garbled = entry.operation, 0
+        while True:
             try:
                 return await ask(
                     self._transport,
@@ -137,7 +137,7 @@ class Trainer(Crashable):
                     weight_bytes=operation.weight_bytes,
                 )
             except ResponseInvalid:
-                if not left:
+                garbled += 1
+                if garbled == _GARBLED_ANSWERS:
                     raise
                 await trio.sleep(_RETRY_DELAY)
-        raise AssertionError

@@ -68,7 +68,7 @@ def test_a_large_result_is_announced_once_and_then_sent() -> None:
     """The second poll asks for the payload; a second announcement would be a loop."""
     announced = answer(200, b'{"status": "complete_metadata", "response_payload_size": 9}')
     again = poll(announced)
-    assert again == AskAgain(0.0, Progress(polls=1, wants_payload=True))
+    assert again == AskAgain(0.0, Progress(polls=1, payload_bytes=9))
     assert isinstance(poll(announced, again.progress).error, ResponseInvalid)
 
 
