@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
+import trio.testing
 from attrs import frozen
 
 from benchmarks.measure import Stopwatch, Subject
@@ -220,9 +221,10 @@ def triotp() -> Peer:
     module.init, module.handle_call = init, handle_call
 
     async def work(count: int) -> float:
+        mailbox._init()  # its node does that
         async with trio.open_nursery() as nursery:
-            mailbox._init()  # its node does that
-            await nursery.start(server.start, module, 0, "counter")
+            nursery.start_soon(server.start, module, 0, "counter")
+            await trio.testing.wait_all_tasks_blocked()
             with Stopwatch() as watch:
                 for _ in range(count):
                     await server.call("counter", "add")
