@@ -23,6 +23,9 @@ from supervisors._spec import BRUTAL_KILL, AutoShutdown, ChildSpec, Restart, Str
 
 AnySlot = Slot[Any]
 
+_FAILURES_KEPT = 32
+"""The last crashes a supervisor remembers for the day it gives up: each holds a traceback, and so all its frames."""
+
 
 class Team:
     """The children of one supervisor, over many lives of it."""
@@ -46,7 +49,7 @@ class Team:
         self.failure: BaseException | None = None
         self._nursery: trio.Nursery | None = None
         self._window = RestartWindow(spec.max_restarts, spec.max_seconds)
-        self._failures: deque[Exception] = deque(maxlen=spec.max_restarts + 1)
+        self._failures: deque[Exception] = deque(maxlen=min(spec.max_restarts + 1, _FAILURES_KEPT))
         self._stop_ordered = trio.Event()
         self._starting = trio.CancelScope()
         self._reborn: set[AnySlot] = set()
