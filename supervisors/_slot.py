@@ -57,7 +57,7 @@ class Slot(Generic[S]):
 
     __slots__ = (
         "_changed", "exit", "id", "intent", "is_attended", "is_removed", "life", "lives", "path", "restarts", "retry",
-        "spec", "team",
+        "spec", "streak", "team",
     )  # fmt: skip
 
     def __init__(self, team: "Team", spec: S, name: str) -> None:
@@ -68,6 +68,8 @@ class Slot(Generic[S]):
         self.life: Life | None = None
         self.lives = 0
         self.restarts = 0
+        self.streak = 0
+        """Restarts in a row, for the pause before the next; a quiet life ends the row, and so does an order."""
         self.exit: Exit | None = None
         """How the last life ended."""
         self.intent = Intent.UP
@@ -107,6 +109,8 @@ class Slot(Generic[S]):
         self.end_pause()
         self.intent = Intent.UP
         self.is_attended = is_attended
+        if is_attended:
+            self.streak = 0
         self.lives += 1
         self.life = self.make_life()
         self.team.start_task(self.life.live)

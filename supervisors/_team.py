@@ -6,6 +6,7 @@ A group restart is a pair of wishes per child, "must end" and "must begin", work
 order, then begins in order. A failure in the middle only adds wishes.
 """
 
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -19,7 +20,7 @@ from supervisors._life import Life
 from supervisors._restart import Decision, RestartWindow, decide
 from supervisors._runtime import Runtime
 from supervisors._slot import Intent, Slot
-from supervisors._spec import BRUTAL_KILL, AutoShutdown, ChildSpec, Restart, Strategy, SupervisorSpec
+from supervisors._spec import BRUTAL_KILL, AutoShutdown, Backoff, ChildSpec, Restart, Strategy, SupervisorSpec
 
 AnySlot = Slot[Any]
 
@@ -182,7 +183,8 @@ class Team:
         """Begin a life of a new child and wait until it has started; forget the child if it does not."""
         try:
             await self.begin_attended(slot)
-        except BaseException:
+        except (StartError, trio.Cancelled):
+            # Nothing of it is left. Not so after an interrupt: then the tree stops, and needs to know of the child.
             self.forget(slot)
             raise
 
@@ -260,7 +262,7 @@ class Team:
             return
         match self._judge(slot, life, exit_):
             case Decision.RESTART:
-                self._restart(slot, exit_)
+                self._restart(slot, life, exit_)
             case Decision.LEAVE | Decision.FORGET:
                 self._lay_off(slot)
                 if life.is_ready:
@@ -295,11 +297,11 @@ class Team:
     def _is_active(self, slot: AnySlot) -> bool:
         return slot.life is not None or self.is_restarting(slot)
 
-    def _restart(self, slot: AnySlot, exit_: Exit) -> None:
+    def _restart(self, slot: AnySlot, life: Life, exit_: Exit) -> None:
         self._note_failure(exit_)
         slot.restarts += 1
         now = trio.current_time()
-        pause = self._pause(slot)
+        pause = self._pause(slot, now - life.since)
         self.runtime.emit(RestartScheduled(now, slot.path, slot.restarts, pause, exit_))
         if pause > 0:
             slot.retry = self.runtime.timers.at(now + pause, lambda: self._retry(slot))
@@ -308,9 +310,13 @@ class Team:
         elif slot.retry is None:
             slot.begin()
 
-    def _pause(self, slot: AnySlot) -> float:
-        backoff = slot.spec.backoff
-        return 0.0 if backoff is None else backoff.pause(slot.restarts, 0.0)
+    def _pause(self, slot: AnySlot, lived: float) -> float:
+        backoff: Backoff | None = slot.spec.backoff
+        if backoff is None:
+            return 0.0
+        slot.streak = 1 if lived >= backoff.reset_after else slot.streak + 1
+        # The program's dice: children of many hosts must not come back in step.
+        return backoff.pause(slot.streak, random.random() if backoff.jitter else 0.0)  # noqa: S311 - no secret
 
     def _retry(self, slot: AnySlot) -> None:
         slot.end_pause()
