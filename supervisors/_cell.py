@@ -70,6 +70,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             raise TypeError(f"the factory of {self.path} must make an Actor, got {describe(actor)}") from None
         return actor
 
+    @trio.lowlevel.enable_ki_protection
     def post(self, request: Request, *, may_wait: bool = False) -> bool:
         """Deliver *request* to the life that takes mail, or queue it. Never blocks.
 
@@ -91,6 +92,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         self.open_queue().append(request)
         return True
 
+    @trio.lowlevel.enable_ki_protection
     def cast(self, operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Deliver a cast, or queue it, or drop it when no life will serve it.
 
@@ -143,6 +145,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             self.bound.refill(queue)
         return message
 
+    @trio.lowlevel.enable_ki_protection
     def fail_queue(self, exit_: Exit) -> None:
         """Answer everybody who is queued: the life they waited for is over."""
         queue, self.queue, self.inbox = self.queue, None, None
@@ -165,6 +168,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         """Whether a message sent now has a chance to be served."""
         return self.server is not None or self.expects_life()
 
+    @trio.lowlevel.enable_ki_protection
     def refuse_mail(self) -> None:
         """Fail what waits for a life: there will be none."""
         self.server = self.inbox = None

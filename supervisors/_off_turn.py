@@ -81,6 +81,7 @@ class TurnLife(Life):
         """Whether the running task is this life's own, inside ``on_start``."""
         return not self.is_ready and self._main is trio.lowlevel.current_task()
 
+    @trio.lowlevel.enable_ki_protection
     def offer(self, message: Message) -> bool:
         """Begin *message* now if the turn is free. Returns whether it was."""
         if self.turn is not None:

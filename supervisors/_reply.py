@@ -50,6 +50,7 @@ class Request:
         task.custom_sleep_data = self
         return await trio.lowlevel.wait_task_rescheduled(self._abandon)
 
+    @trio.lowlevel.enable_ki_protection
     def answer(self, value: object) -> None:
         """Wake the caller with *value*, if there still is one."""
         task = self.task
@@ -57,6 +58,7 @@ class Request:
             self.task = None
             trio.lowlevel.reschedule(task, outcome.Value(value))
 
+    @trio.lowlevel.enable_ki_protection
     def fail(self, error: BaseException) -> bool:
         """Wake the caller with *error*. Returns whether there was one."""
         task = self.task

@@ -59,6 +59,7 @@ class Runtime:
                 "this tree belongs to another thread or trio run; use trio.from_thread.run(ref.call, ...) there"
             )
 
+    @trio.lowlevel.enable_ki_protection
     def emit(self, event: Event) -> None:
         """Tell every observer. One that raises is dropped, and the others hear of that."""
         for observer in tuple(self._observers):

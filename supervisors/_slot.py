@@ -104,6 +104,7 @@ class Slot(Generic[S]):
         """Build the next incarnation."""
         raise AssertionError
 
+    @trio.lowlevel.enable_ki_protection
     def begin(self, *, is_attended: bool = False) -> None:
         """Begin a life. There must be none."""
         self.end_pause()
@@ -115,11 +116,13 @@ class Slot(Generic[S]):
         self.life = self.make_life()
         self.team.start_task(self.life.live)
 
+    @trio.lowlevel.enable_ki_protection
     def life_started(self, life: Life) -> None:
         """Note that the life has started."""
         self.emit(ChildStarted(trio.current_time(), self.path, life.number))
         self.notify()
 
+    @trio.lowlevel.enable_ki_protection
     def life_ended(self, life: Life, exit_: Exit) -> None:
         """Note that the life, its helper tasks and its clean-up are over."""
         self.life = None
@@ -142,6 +145,7 @@ class Slot(Generic[S]):
     def refuse_mail(self) -> None:
         """Fail what waits for a life: there will be none."""
 
+    @trio.lowlevel.enable_ki_protection
     def remove(self) -> None:
         """Note that there will be no further life."""
         self.is_removed = True
@@ -184,6 +188,7 @@ class Slot(Generic[S]):
             await self.changed()
         return life.exit
 
+    @trio.lowlevel.enable_ki_protection
     async def stop(self, intent: Intent) -> None:
         """Stop the current life within the child's budget, and wait until it is gone. Safe to call twice."""
         self.intent = intent

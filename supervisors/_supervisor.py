@@ -416,9 +416,7 @@ async def open_supervisor(
                 yield Supervisor(root.team)
         except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group around it
             failure = error
-        with trio.CancelScope(shield=True):
-            root.team.order_stop()
-            await root.finished.wait()
+        failure = await root.stop() or failure
         nursery.cancel_scope.cancel()
     raise_outcome(failure, root.failure)
     if not is_entered:
@@ -446,6 +444,7 @@ class _Root:
         self.finished = trio.Event()
         self.failure: BaseException | None = None
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Run the team under a shield, and its timers beside it."""
         roots = open_roots()
@@ -469,6 +468,20 @@ class _Root:
         except BaseException as error:  # noqa: BLE001 - raised by open_supervisor, where the block has ended
             self.failure = error
 
+    async def stop(self) -> KeyboardInterrupt | None:
+        """Stop in order and wait for the end. Another Ctrl-C meanwhile makes it a kill, and is returned."""
+        interrupt: KeyboardInterrupt | None = None
+        self.team.order_stop()
+        with trio.CancelScope(shield=True):
+            while not self.finished.is_set():
+                try:
+                    await self.finished.wait()
+                except KeyboardInterrupt as error:
+                    interrupt = error
+                    self.team.kill()
+        return interrupt
+
+    @trio.lowlevel.enable_ki_protection
     async def watch(self) -> None:
         """See the surrounding cancellation, and turn it into an ordered stop even when the block does not react."""
         try:

@@ -59,6 +59,7 @@ class Team:
 
     # ------------------------------------------------------------------ the supervisor's own life
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self, begin: Callable[[], Awaitable[None]], ready: Callable[[], None]) -> None:
         """Start children with *begin*, call *ready*, keep them, and stop all in reverse order when told to.
 
@@ -338,6 +339,7 @@ class Team:
             self._regroup_scope = trio.CancelScope()
             self.start_task(self._regroup, self._regroup_scope)
 
+    @trio.lowlevel.enable_ki_protection
     async def _regroup(self, scope: trio.CancelScope) -> None:
         try:
             with scope:

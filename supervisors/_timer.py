@@ -79,6 +79,7 @@ class Timers:
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
 
+    @trio.lowlevel.enable_ki_protection
     async def watch(self) -> None:
         """Fire what is due, for ever."""
         while True:

@@ -224,6 +224,7 @@ class ActorLife(TurnLife):
 
     # ------------------------------------------------------------------ the end
 
+    @trio.lowlevel.enable_ki_protection
     def ask_stop(self, exit_: Exit, *, drain: bool = False) -> None:
         """Order an end. Queued messages fail, unless they are to be served first; off-turn blocks are cancelled."""
         if self.asked is not None:
