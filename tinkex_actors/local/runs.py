@@ -57,8 +57,7 @@ class Runs:
             return session.models[number]
         lora = request.lora_config or LoraConfig()
         check_number("rank", lora.rank, minimum=1, maximum=self.shop.limits.max_rank)
-        if not isinstance(request.optimizer_config, AdamOptimizerConfig):
-            raise BadRequest(f"optimizer_config must be of type adamw, got {request.optimizer_config.type!r}")
+        _check_optimizer(request.optimizer_config)
         recipe = config_to_recipe(request.base_model, lora, request.optimizer_config)
         seed = self.seed + number if lora.seed is None else lora.seed
         return await self._open(session, number, Create(seed), recipe, request.optimizer_config, request.user_metadata)
@@ -80,7 +79,7 @@ class Runs:
         if request.base_model not in (None, recipe.base_model):
             raise BadRequest(f"{checkpoint.path} belongs to {recipe.base_model}, got base_model {request.base_model}")
         operation = CreateFrom(checkpoint, request.optimizer)
-        optimizer = request.optimizer_config or AdamOptimizerConfig()
+        optimizer = _check_optimizer(request.optimizer_config or AdamOptimizerConfig())
         return await self._open(session, number, operation, recipe, optimizer, request.user_metadata)
 
     async def submit(self, owner: Owner, model_id: ModelId, seq_id: int | None, operation: Operation) -> RequestId:
@@ -169,3 +168,9 @@ class Runs:
         self.registry.put_run(record)
         await self.lodgings.open(model_id, lambda: Model(run, self.shop, self.open_sampler))
         return model_id, record.creation
+
+
+def _check_optimizer(config: OptimizerConfig) -> OptimizerConfig:
+    if not isinstance(config, AdamOptimizerConfig):
+        raise BadRequest(f"optimizer_config must be of type adamw, got {config.type!r}")
+    return config

@@ -1,6 +1,6 @@
 """Between the protocol's sample requests and the engine's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from tinkex_actors.local.engine import Adapter, BaseModel, EngineInputError
 from tinkex_actors.local.engine.choice import TopLogprobs
 from tinkex_actors.local.engine.decoding import SampledSequence as EngineSequence
+from tinkex_actors.local.engine.decoding import SampledToken
 from tinkex_actors.local.engine.prompt_scores import WantedScores
 from tinkex_actors.local.engine.sampling import Sampler, SampleResult
 from tinkex_actors.local.engine.sampling import SampleRequest as EngineRequest
@@ -50,6 +51,22 @@ def draw_samples(
     """
     result = Sampler(base, adapter).sample(_to_engine(request, default_seed), cancelled=cancelled)
     return _to_response(result, request.target_prompt_logprobs)
+
+
+def stream_samples(
+    base: BaseModel,
+    adapter: Adapter | None,
+    request: SampleRequest,
+    *,
+    default_seed: str,
+    cancelled: Callable[[], bool] = _never,
+) -> Iterator[tuple[SampledToken, ...]]:
+    """Compute a sample request step by step; each item has one token of every sample that goes on. Blocks.
+
+    Raises:
+        EngineInputError: The request is wrong for this model; raised before the first item.
+    """
+    return Sampler(base, adapter).stream(_to_engine(request, default_seed), cancelled=cancelled)
 
 
 def _to_engine(request: SampleRequest, default_seed: str) -> EngineRequest:

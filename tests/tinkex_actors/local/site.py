@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import orjson
+import trio
 from attrs import define, frozen
 from starlette.types import ASGIApp
 
@@ -122,10 +123,12 @@ class Site(Client):
         path, _, query = path.partition("?")
         given = {"x-api-key": self.key, **{name.replace("_", "-"): value for name, value in headers.items()}}
         replies: list[dict[str, Any]] = []
-        parts = iter([{"type": "http.request", "body": body, "more_body": False}])
+        parts: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Any:
-            return next(parts, {"type": "http.disconnect"})
+            if not parts:
+                await trio.sleep_forever()  # the client stays
+            return parts.pop()
 
         async def send(message: Any) -> None:
             replies.append(message)
@@ -148,11 +151,16 @@ class Site(Client):
 
 @asynccontextmanager
 async def open_site(
-    folder: Path, *, limits: Limits | None = None, keys: tuple[str, ...] = (), is_kept: bool = False
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    keys: tuple[str, ...] = (),
+    is_kept: bool = False,
+    has_threads: bool = False,
 ) -> AsyncGenerator[Site]:
     """Open a server over a random model, computing on the event loop; with *is_kept*, one that remembers."""
     registry = Registry.open(folder / "registry.sqlite3" if is_kept else None)
-    shop = make_workshop(folder, limits, registry if is_kept else None)
+    shop = make_workshop(folder, limits, registry if is_kept else None, has_threads=has_threads)
     async with open_supervisor("test") as root:
         service = Service.open(
             shop,

@@ -9,13 +9,14 @@ from attrs import define
 from trio.testing import MockClock
 
 from supervisors import Ref, open_supervisor
-from tests.tinkex_actors.local.worlds import ME, InlineWorkshop, batch, make_run, make_workshop
+from tests.tinkex_actors.local.worlds import ME, batch, make_run, make_workshop
 from tinkex_actors.local.futures import Finished, Outcome
 from tinkex_actors.local.limits import Limits
 from tinkex_actors.local.model import Model
 from tinkex_actors.local.operations import Create, Expose, Operation, Pass, Step
 from tinkex_actors.local.refusals import BadRequest, Gone, TooMany
 from tinkex_actors.local.run import Exposed, Run
+from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure
 from tinkex_actors.types.ids import RequestId, SamplingSessionId
@@ -31,7 +32,7 @@ STEP = Step(AdamParams(learning_rate=0.01))
 class Scene:
     """A model under a supervisor."""
 
-    shop: InlineWorkshop
+    shop: Workshop
     run: Run
     model: Ref[Model]
 

@@ -40,10 +40,12 @@ class InlineWorkshop(Workshop):
             return work()
 
 
-def make_workshop(folder: Path, limits: Limits | None = None, log: FuturesLog | None = None) -> InlineWorkshop:
-    """A workshop over the store in *folder*."""
+def make_workshop(
+    folder: Path, limits: Limits | None = None, log: FuturesLog | None = None, *, has_threads: bool = False
+) -> Workshop:
+    """A workshop over the store in *folder*; without threads unless told so."""
     limits = limits or Limits()
-    return InlineWorkshop(
+    return (Workshop if has_threads else InlineWorkshop)(
         futures=Futures(limits.kept_results_bytes, log=log),
         store=CheckpointStore.open(folder),
         snapshots=SnapshotStore.open(folder / "snapshots"),

@@ -5,7 +5,6 @@ work of a proxy and sends the request again. What an endpoint refuses becomes ``
 status; whatever else escapes it is a bug, is logged by the server with its traceback and answered with 500.
 """
 
-from collections.abc import Mapping
 from contextlib import aclosing
 from functools import partial
 
@@ -18,94 +17,28 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from supervisors import ActorCrashed, ActorNotAlive, SupervisorStopped
-from tinkex_actors.local.http import (
-    account,
-    checkpoints,
-    directory,
-    downloads,
-    futures,
-    general,
-    page,
-    runs,
-    sampling,
-    sessions,
-    training,
-)
+from tinkex_actors.local.http import page
 from tinkex_actors.local.http.bodies import read_body
-from tinkex_actors.local.http.call import Answer, Call, Endpoint, refuse
+from tinkex_actors.local.http.call import Answer, Call, Endpoint, Streamed, refuse
+from tinkex_actors.local.http.event_stream import EventStream
+from tinkex_actors.local.http.routes import KEYED, OPEN, PREFIX
 from tinkex_actors.local.keys import Keys, Owner
 from tinkex_actors.local.refusals import Refusal
 from tinkex_actors.local.service import Service
 
-PREFIX = "/api/v1/"
-
 _NOBODY = Owner("")
-
-_OPEN: Mapping[str, Endpoint] = {
-    "GET healthz": general.healthz,
-    "GET downloads/{ticket}/{file}": downloads.download,
-}
-"""What needs no key."""
-
-_KEYED: Mapping[str, Endpoint] = {
-    "POST client/config": general.client_config,
-    "POST client/dynamic_config": general.dynamic_config,
-    "GET get_server_capabilities": general.capabilities,
-    "POST telemetry": general.telemetry,
-    "POST create_session": sessions.create_session,
-    "POST session_heartbeat": sessions.heartbeat,
-    "POST sessions/{session_id}/finish": sessions.finish,
-    "POST create_model": training.create_model,
-    "POST get_info": training.get_info,
-    "POST forward_backward": training.forward_backward,
-    "POST forward": training.forward,
-    "POST optim_step": training.optim_step,
-    "POST save_weights": training.save_weights,
-    "POST save_weights_for_sampler": training.save_weights_for_sampler,
-    "POST save_weights_external": training.save_weights_external,
-    "POST unload_model": training.unload_model,
-    "POST load_weights": training.load_weights,
-    "POST create_sampling_session": sampling.create_sampling_session,
-    "POST asample": sampling.asample,
-    "GET samplers/{sampling_session_id}": sampling.get_sampler,
-    "POST retrieve_future": futures.retrieve_future,
-    "POST retrieve_futures": futures.retrieve_futures,
-    "POST cancel_future": futures.cancel_future,
-    "POST join_sampling_session": sampling.join_sampling_session,
-    "GET training_runs": runs.list_training_runs,
-    "GET training_runs/{run_id}": runs.get_training_run,
-    "GET training_runs/{run_id}/checkpoints": checkpoints.list_checkpoints_of_run,
-    "GET checkpoints": checkpoints.list_checkpoints,
-    "DELETE training_runs/{run_id}/checkpoints/{kind}/{name}": checkpoints.delete_checkpoint,
-    "POST training_runs/{run_id}/checkpoints/{kind}/{name}/publish": checkpoints.publish,
-    "DELETE training_runs/{run_id}/checkpoints/{kind}/{name}/publish": checkpoints.unpublish,
-    "PUT training_runs/{run_id}/checkpoints/{kind}/{name}/ttl": checkpoints.set_ttl,
-    "GET training_runs/{run_id}/checkpoints/{kind}/{name}/external_weights_urls": downloads.external_weights_urls,
-    "GET training_runs/{run_id}/checkpoints/{kind}/{name}/archive": downloads.archive,
-    "POST weights_info": checkpoints.weights_info,
-    "POST copy_weights": checkpoints.copy_weights,
-    "GET sessions": directory.list_sessions,
-    "GET sessions/{session_id}": directory.get_session,
-    "GET sessions/{session_id}/trace_export": directory.export_trace,
-    "PUT sessions/{session_id}/project": directory.assign_project,
-    "POST sessions/search": directory.search_sessions,
-    "GET audit": account.audit,
-    "GET billing/usage/events": account.billing_usage,
-    "GET billing/usage/checkpoints/current": account.checkpoint_storage,
-    "GET auth/apikey/me": account.api_key,
-}
 
 
 def make_app(service: Service, keys: Keys) -> Starlette:
     """Put the endpoints behind their paths."""
-    routes = [_route(name, endpoint, service, None) for name, endpoint in _OPEN.items()]
+    routes = [_route(name, endpoint, service, None) for name, endpoint in OPEN.items()]
     # Whoever can reach a server without configured keys may watch it: it is on the loopback only.
     watched = keys if keys.are_configured else None
     routes += [
         Route("/", partial(_serve, page.page, service, None), methods=["GET"]),
         Route("/status.json", partial(_serve, page.status, service, watched), methods=["GET"]),
     ]
-    routes += [_route(name, endpoint, service, keys) for name, endpoint in _KEYED.items()]
+    routes += [_route(name, endpoint, service, keys) for name, endpoint in KEYED.items()]
     return Starlette(routes=routes, exception_handlers={HTTPException: _explain, Exception: _admit})
 
 
@@ -117,7 +50,7 @@ def _route(name: str, endpoint: Endpoint, service: Service, keys: Keys | None) -
 async def _serve(endpoint: Endpoint, service: Service, keys: Keys | None, request: Request) -> Response:
     started = trio.current_time()
     try:
-        answer = await endpoint(service, await _read(request, service, keys))
+        answer: Answer | Streamed = await endpoint(service, await _read(request, service, keys))
     except Refusal as refusal:
         answer = refuse(refusal.status, refusal.detail)
     except (ActorNotAlive, SupervisorStopped):
@@ -129,15 +62,15 @@ async def _serve(endpoint: Endpoint, service: Service, keys: Keys | None, reques
     return _respond(answer)
 
 
-def _note(request: Request, answer: Answer, seconds: float) -> None:
-    """Write a line of the access log; no header and no body, so no key is ever in it."""
+def _note(request: Request, answer: Answer | Streamed, seconds: float) -> None:
+    """Write a line of the access log; no header and no body, so no key is ever in it. Of a stream, its beginning."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tinkex_actors.local.access")
     log.info(
         "request",
         method=request.method,
         path=request.url.path,
-        status=answer.status,
-        size_bytes=len(answer.body),
+        status=answer.status if isinstance(answer, Answer) else 200,
+        size_bytes=len(answer.body) if isinstance(answer, Answer) else 0,
         duration_ms=round(1000 * seconds, 1),
     )
 
@@ -153,7 +86,9 @@ async def _read(request: Request, service: Service, keys: Keys | None) -> Call:
     return Call(owner, body, request.path_params, dict(request.query_params), headers, base_url)
 
 
-def _respond(answer: Answer) -> Response:
+def _respond(answer: Answer | Streamed) -> Response:
+    if isinstance(answer, Streamed):
+        return EventStream(answer)
     return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
 
 

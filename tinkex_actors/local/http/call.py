@@ -65,7 +65,19 @@ class Answer:
     headers: Mapping[str, str] = field(factory=dict[str, str])
 
 
-Endpoint: TypeAlias = Callable[[Service, Call], Awaitable[Answer]]
+Write: TypeAlias = Callable[[bytes], Awaitable[None]]
+"""Sends a piece of a body."""
+
+
+@frozen
+class Streamed:
+    """An answer that is sent while it is made. What is refused before the first piece is answered as a refusal."""
+
+    content_type: str
+    produce: Callable[[Write], Awaitable[None]]
+
+
+Endpoint: TypeAlias = Callable[[Service, Call], Awaitable[Answer | Streamed]]
 
 
 def answer_with(value: object) -> Answer:

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tinkex_actors.local.faults import Fault, FaultKind, FaultPlan
-from tinkex_actors.local.http.app import PREFIX
+from tinkex_actors.local.http.routes import PREFIX
 
 _PIECES = 10
 
