@@ -1,5 +1,7 @@
 """A group restart that meets another failure loses nobody."""
 
+from typing import Any
+
 import trio
 import trio.testing
 
@@ -33,7 +35,7 @@ async def test_a_failure_in_the_moment_of_the_last_start_replaces_the_whole_grou
 
     Whether the death or the start is looked at first is up to trio's scheduler: twenty rounds see both.
     """
-    children = [ChildSpec(First, name=FIRST), ChildSpec(Last, name=LAST)]
+    children: list[ChildSpec[Any]] = [ChildSpec(First, name=FIRST), ChildSpec(Last, name=LAST)]
     for _ in range(20):
         observer = KillFirstWhenLastIsReborn()
         async with open_supervisor(strategy=Strategy.REST_FOR_ONE, children=children, observers=[observer]) as root:
