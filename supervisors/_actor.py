@@ -122,6 +122,23 @@ class Actor:
             raise ValueError(f"interval must be seconds > 0, got {interval!r}")
         return self._arm(interval, interval, operation, args, kwargs)
 
+    def send_when_idle(
+        self,
+        seconds: float,
+        operation: Callable[Concatenate[Any, P], Awaitable[object]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> LifeTimer:
+        """Cast *operation* to this life in *seconds*, unless another operation begins or is queued before.
+
+        Raises:
+            ValueError: *seconds* is negative or not a number.
+        """
+        timer = self._arm(seconds, None, operation, args, kwargs)
+        timer.only_if_idle()
+        return timer
+
     def monitor(
         self,
         ref: Ref[Any],

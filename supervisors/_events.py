@@ -37,6 +37,9 @@ class ChildCrashed:
     path: str
     life: int
     exit: Exit
+    """With the error, and its traceback."""
+    operation: str | None = None
+    """Which operation raised; None for a start, a helper task, a clean-up or a kill."""
 
 
 @frozen

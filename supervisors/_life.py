@@ -25,8 +25,8 @@ class Life:
     """One incarnation. Subclasses say what it does (:meth:`run`) and how it tidies up (:meth:`clean_up`)."""
 
     __slots__ = (
-        "_endings", "_helpers", "asked", "exit", "failure", "grace", "is_killed", "is_ready", "number", "scope", "since",
-        "slot", "task", "watcher",
+        "_endings", "_helpers", "asked", "exit", "failed_in", "failure", "grace", "is_killed", "is_ready", "number",
+        "scope", "since", "slot", "task", "watcher",
     )  # fmt: skip
 
     def __init__(self, slot: "Slot[Any]", number: int) -> None:
@@ -44,6 +44,8 @@ class Life:
         """It started: ``on_start`` has returned."""
         self.failure: BaseException | None = None
         """What escaped from a helper task; the life ends with it."""
+        self.failed_in: str | None = None
+        """The operation it was raised in, if in one."""
         self.task: trio.lowlevel.Task | None = None
         """The main task, once it runs."""
         self._helpers: dict[trio.CancelScope, trio.lowlevel.Task | None] | None = None

@@ -274,8 +274,11 @@ class Team:
     def _report(self, slot: AnySlot, life: Life, exit_: Exit) -> None:
         # A kill by order is no failure, a clean-up that crashes is one even then.
         has_failed = exit_.kind is ExitKind.CRASHED or (exit_.kind is ExitKind.KILLED and slot.intent is Intent.UP)
-        event = ChildCrashed if has_failed else ChildStopped
-        self.runtime.emit(event(trio.current_time(), slot.path, life.number, exit_))
+        now = trio.current_time()
+        if has_failed:
+            self.runtime.emit(ChildCrashed(now, slot.path, life.number, exit_, life.failed_in))
+        else:
+            self.runtime.emit(ChildStopped(now, slot.path, life.number, exit_))
 
     def _judge(self, slot: AnySlot, life: Life, exit_: Exit) -> Decision:
         if not life.is_ready and exit_.kind is ExitKind.NORMAL:

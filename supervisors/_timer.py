@@ -97,13 +97,14 @@ class Timers:
 class LifeTimer:
     """A timer of an actor's life: ``send_after`` and ``send_every``."""
 
-    __slots__ = ("_interval", "_life", "_queued", "_request", "_timer")
+    __slots__ = ("_interval", "_life", "_queued", "_request", "_served", "_timer")
 
     def __init__(self, life: "ActorLife", when: float, interval: float | None, request: Request) -> None:
         self._life = life
         self._interval = interval
         self._request = request
         self._queued: Request | None = None
+        self._served: int | None = None
         self._timer: HeapTimer | None = life.slot.team.runtime.timers.at(when, self._fire)
 
     @property
@@ -126,12 +127,18 @@ class LifeTimer:
         self._life.disarm(self)
         return was_pending or waits
 
+    def only_if_idle(self) -> None:
+        """Fire only if the actor has begun nothing from now until then."""
+        self._served = self._life.served
+
     def _fire(self) -> None:
         timer, self._timer = self._timer, None
         if self._interval is not None and timer is not None:
             self._timer = self._life.slot.team.runtime.timers.at(timer.when + self._interval, self._fire)
         else:
             self._life.disarm(self)
+        if self._served is not None and not self._life.is_idle_since(self._served):
+            return
         if self._queued is None or self._queued.is_begun:
             request = self._request
             self._queued = Request(request.cell, request.operation, request.args, request.kwargs)

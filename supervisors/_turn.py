@@ -37,7 +37,17 @@ _BATCH = 64
 class ActorLife(TurnLife):
     """One incarnation of an actor."""
 
-    __slots__ = ("_is_closed", "_owes_stop", "_start_limit", "_timers", "actor", "began", "firsts", "performer")
+    __slots__ = (
+        "_is_closed",
+        "_owes_stop",
+        "_start_limit",
+        "_timers",
+        "actor",
+        "began",
+        "firsts",
+        "performer",
+        "served",
+    )
 
     def __init__(self, cell: Cell[Any], number: int) -> None:
         super().__init__(cell, number)
@@ -51,6 +61,8 @@ class ActorLife(TurnLife):
         self._start_limit: HeapTimer | None = None
         self.began = 0.0
         """When the running operation began; for a row of casts, when the row did."""
+        self.served = 0
+        """Operations begun."""
         self.firsts = 0
         """Messages at the head of the queue that were put first."""
 
@@ -109,7 +121,11 @@ class ActorLife(TurnLife):
                 message = self._take(me)
             if message is None:
                 left = _BATCH
-                message = await self._rest(me)
+                if self._idle is None and self.asked is None and me is self._main:
+                    self._idle = me
+                    message = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
+                else:
+                    message = await self._rest(me)
                 if message is None:
                     if self._is_over(me):
                         return
@@ -129,6 +145,7 @@ class ActorLife(TurnLife):
             return
         self.running = request
         self.began = self.cell.team.runtime.now()
+        self.served += 1
         self.firsts = 0
         request.is_begun = True
         try:
@@ -153,6 +170,7 @@ class ActorLife(TurnLife):
         self.began = cell.team.runtime.now()
         while True:
             self.casting = cast
+            self.served += 1
             self.firsts = 0
             name, args, kwargs = cast
             try:
@@ -184,6 +202,8 @@ class ActorLife(TurnLife):
             return True
         if request.is_gone and not self.scope.cancel_called and is_cancellation(error):
             return True
+        if self.failure is None:
+            self.failed_in = request.operation
         cause = self.failure or error
         if isinstance(cause, Exception) and not self.is_killed:
             request.fail(self.crashed(cause))
@@ -216,6 +236,10 @@ class ActorLife(TurnLife):
             self._timers = set()
         self._timers.add(handle)
         return handle
+
+    def is_idle_since(self, served: int) -> bool:
+        """Whether no operation has begun since *served* was the count, and none waits."""
+        return self.served == served and self.turn is None and not self.cell.queue
 
     def disarm(self, timer: LifeTimer) -> None:
         """Forget a timer that has nothing more to do."""
