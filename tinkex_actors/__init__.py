@@ -32,11 +32,15 @@ from tinkex_actors.actors.errors import ClientClosed as ClientClosed
 from tinkex_actors.actors.errors import ClientFenced as ClientFenced
 from tinkex_actors.actors.errors import OperationWithdrawn as OperationWithdrawn
 from tinkex_actors.actors.errors import SessionEnded as SessionEnded
+from tinkex_actors.clients import AdminClient as AdminClient
+from tinkex_actors.clients import PagedList as PagedList
 from tinkex_actors.clients import Pending as Pending
+from tinkex_actors.clients import RestClient as RestClient
 from tinkex_actors.clients import SamplingClient as SamplingClient
 from tinkex_actors.clients import TinkerClient as TinkerClient
 from tinkex_actors.clients import Tokenizer as Tokenizer
 from tinkex_actors.clients import TrainingClient as TrainingClient
+from tinkex_actors.clients import open_rest_client as open_rest_client
 from tinkex_actors.clients import open_tinker as open_tinker
 from tinkex_actors.settings import Figures as Figures
 from tinkex_actors.settings import Settings as Settings

@@ -93,6 +93,9 @@ class Figures:
     poll_backoff_max: float = field(default=30.0, validator=_above_zero)
     """The longest delay after a poll that was refused with 429, timed out or found no server."""
 
+    trace_interval: float = field(default=5.0, validator=_above_zero)
+    """How often the server is asked whether the trace of a session is ready."""
+
     heartbeat_interval: float = field(default=10.0, validator=_above_zero)
     """How often the server is told that the session lives."""
     heartbeat_warning: float = field(default=120.0, validator=_above_zero)

@@ -1,6 +1,10 @@
 """What users hold: refs with the names of the domain, and no state."""
 
 from tinkex_actors.actors.pending import Pending as Pending
+from tinkex_actors.clients.admin import AdminClient as AdminClient
+from tinkex_actors.clients.paging import PagedList as PagedList
+from tinkex_actors.clients.rest import RestClient as RestClient
+from tinkex_actors.clients.rest import open_rest_client as open_rest_client
 from tinkex_actors.clients.sampling import SamplingClient as SamplingClient
 from tinkex_actors.clients.tinker import TinkerClient as TinkerClient
 from tinkex_actors.clients.tinker import open_tinker as open_tinker

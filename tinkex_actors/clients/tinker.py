@@ -18,7 +18,10 @@ from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Slot
 from tinkex_actors.actors.tree import TinkerTree, open_tree
+from tinkex_actors.clients.admin import AdminClient
+from tinkex_actors.clients.desk import Desk
 from tinkex_actors.clients.embedded import Place, embedded_server
+from tinkex_actors.clients.rest import RestClient
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
 from tinkex_actors.clients.training import TrainingClient, check_path
 from tinkex_actors.settings import Settings
@@ -166,6 +169,14 @@ class TinkerClient:
             found = await ask(self._tree.transport, GET_SAMPLER, None, path_values={"sampler_id": session_id})
             base_model = found.base_model
         return open_sampling_client(self._tree, session_id, base_model)
+
+    def create_rest_client(self) -> RestClient:
+        """Look up training runs, checkpoints and sessions on the connections of this client; asks nothing yet."""
+        return RestClient(Desk(self._tree.transport, self._tree.settings))
+
+    def create_admin_client(self) -> AdminClient:
+        """Look at the organisation's log and bills on the connections of this client; asks nothing yet."""
+        return AdminClient(Desk(self._tree.transport, self._tree.settings))
 
     async def get_server_capabilities(self) -> GetServerCapabilitiesResponse:
         """Ask which base models there are."""
