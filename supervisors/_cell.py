@@ -39,7 +39,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         super().__init__(team, spec, name)
         self.queue: deque[Message] | None = None
         self.inbox: deque[Message] | None = None
-        """The queue, while a cast needs nothing but to be appended: the turn is held, and there is no bound."""
+        """The queue, while a message needs nothing but to be appended: the turn is held, and there is no bound."""
         self.server: ActorLife | None = None
         """The life that takes mail now; None between two lives and while one stops."""
         self.operations: dict[object, str] = {}
@@ -89,7 +89,10 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             return True
         if self.bound is not None:
             return self.bound.put(self.open_queue(), request, may_wait=may_wait)
-        self.open_queue().append(request)
+        queue = self.open_queue()
+        queue.append(request)
+        if server is not None and server.is_ready:
+            self.inbox = queue
         return True
 
     @trio.lowlevel.enable_ki_protection

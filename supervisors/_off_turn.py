@@ -109,7 +109,7 @@ class TurnLife(Life):
             return None
         queue = self.cell.queue
         if queue and (self.asked is None or self._drain):
-            return self.cell.next_message(queue)
+            return queue.popleft() if self.cell.bound is None else self.cell.next_message(queue)
         self.turn = self.cell.inbox = None
         return None
 

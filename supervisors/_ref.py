@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 import outcome
 import trio
 from attrs import frozen
+from trio.lowlevel import current_root_task, current_task, wait_task_rescheduled
 
 from supervisors._errors import ActorNotAlive
 from supervisors._exit import Exit, ExitKind
@@ -78,14 +79,27 @@ class Ref(Generic[A_co]):
         except (KeyError, TypeError):
             raise TypeError(cell.explain(operation)) from None
         runtime = cell.team.runtime
-        if trio.lowlevel.current_root_task() is not runtime.home:
+        if current_root_task() is not runtime.home:
             runtime.check_home()
         request = Request(cell, name, args, kwargs)
         request.is_call = True
-        if cell.server is not None and cell.server.turn is not None:
-            cell.check_cycle()
-        cell.post(request, may_wait=True)
-        answer: R = await request.wait()
+        me, server = current_task(), cell.server
+        # What Cell.post and Request.wait do, written out: a call is little else.
+        if server is None:
+            cell.post(request, may_wait=True)
+        elif (holder := server.turn) is None:
+            server.offer(request)
+        else:
+            if holder is me or holder is SUSPENDED or holder.custom_sleep_data is not None:
+                cell.check_cycle()
+            inbox = cell.inbox
+            if inbox is not None:
+                inbox.append(request)
+            else:
+                cell.post(request, may_wait=True)
+        request.task = me
+        me.custom_sleep_data = request
+        answer: R = await wait_task_rescheduled(request.abandon)
         return answer
 
     async def cast(

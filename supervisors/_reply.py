@@ -48,7 +48,7 @@ class Request:
         """Park the caller until the answer. At most once, right after the request was posted."""
         self.task = task = trio.lowlevel.current_task()
         task.custom_sleep_data = self
-        return await trio.lowlevel.wait_task_rescheduled(self._abandon)
+        return await trio.lowlevel.wait_task_rescheduled(self.abandon)
 
     @trio.lowlevel.enable_ki_protection
     def answer(self, value: object) -> None:
@@ -68,7 +68,8 @@ class Request:
         trio.lowlevel.reschedule(task, outcome.Error(error))
         return True
 
-    def _abandon(self, _: object) -> trio.lowlevel.Abort:
+    def abandon(self, _: object) -> trio.lowlevel.Abort:
+        """Note that the caller is gone: the abort function of its wait."""
         self.task = None
         self.is_gone = True
         if self.scope is not None:

@@ -117,11 +117,13 @@ class ActorLife(TurnLife):
         me = trio.lowlevel.current_task()
         left = _BATCH
         while True:
-            if message is None:
-                message = self._take(me)
-            if message is None:
+            if message is None and (message := self._take(me)) is None:
                 left = _BATCH
                 if self._idle is None and self.asked is None and me is self._main:
+                    self._idle = me
+                    message = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
+                else:
+                    if self._idle is None and self.asked is None and me is self._main:
                     self._idle = me
                     message = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
                 else:
