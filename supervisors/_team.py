@@ -338,6 +338,9 @@ class Team:
             if other.life is not None and other.intent is Intent.UP:
                 other.intent = Intent.REPLACE
                 self._cancel_start(other)
+        for other in self._reborn:
+            if other.retry is not None:
+                other.notify()  # the restart that waits for its pause has other things to do first
         if self._regroup_scope is None:
             self._regroup_scope = trio.CancelScope()
             self.start_task(self._regroup, self._regroup_scope)
@@ -380,6 +383,7 @@ class Team:
     def _end_group_restart(self) -> None:
         reborn, self._reborn = self._reborn, set()
         for slot in reborn:
+            slot.end_pause()
             if slot.life is None and not slot.expects_life():
                 slot.refuse_mail()
             slot.notify()
