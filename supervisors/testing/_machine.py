@@ -8,13 +8,15 @@ Needs hypothesis, which nothing else of this package does.
 """
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
+from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from supervisors._exit import ExitKind
-from supervisors._spec import Restart, Strategy
-from supervisors.testing._model import Phase, Plan, SupervisorModel, list_odd_times
+from supervisors._spec import AutoShutdown, Restart, Strategy
+from supervisors.testing._model import SupervisorModel
 from supervisors.testing._perform import perform
 from supervisors.testing._program import (
     Advance,
@@ -32,12 +34,18 @@ from supervisors.testing._program import (
     explain,
     predict,
 )
+from supervisors.testing._table import Phase, Plan, list_odd_times
 
 CHILDREN = st.sampled_from("abcd")
 RESTARTS = st.sampled_from(Restart)
 DELAYS = st.sampled_from([0.0, 0.0, 0.5, 2.0])
 BUDGETS = st.sampled_from([1.0, 1.0, 4.0, None])
-FAILURES = st.sampled_from([0, 0, 0, 1, 2])
+FEW = st.sampled_from([0, 0, 0, 1, 2])
+Shape: TypeAlias = Plan
+"""A plan whose times are still even."""
+SHAPES = st.builds(Plan, DELAYS, DELAYS, FEW, FEW, st.booleans())
+NEVER = AutoShutdown.NEVER
+MODES = st.sampled_from([NEVER, NEVER, AutoShutdown.ANY_SIGNIFICANT, AutoShutdown.ALL_SIGNIFICANT])
 ORDERS = st.sampled_from([TerminateChild, RestartChild, DeleteChild])
 STRATEGIES = st.sampled_from([Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE, Strategy.ONE_FOR_ALL])
 LIMITS = st.sampled_from([0, 1, 3, 6, 20])
@@ -71,25 +79,34 @@ class SupervisorMachine(RuleBasedStateMachine):
         strategy=STRATEGIES,
         max_restarts=LIMITS,
         max_seconds=st.sampled_from([1.0, 5.0]),
+        auto_shutdown=MODES,
         restarts=st.lists(RESTARTS, min_size=1, max_size=4),
     )
-    def open(self, strategy: Strategy, max_restarts: int, max_seconds: float, restarts: "list[Restart]") -> None:
+    def open(
+        self,
+        strategy: Strategy,
+        max_restarts: int,
+        max_seconds: float,
+        auto_shutdown: AutoShutdown,
+        restarts: "list[Restart]",
+    ) -> None:
         """Choose the supervisor and its first children."""
         odd_seconds = self.at_an_odd_time(max_seconds)
-        self.program = Program(strategy, max_restarts, odd_seconds)
-        self.model = SupervisorModel(strategy, max_restarts, odd_seconds)
+        self.program = Program(strategy, max_restarts, odd_seconds, auto_shutdown=auto_shutdown)
+        self.model = SupervisorModel(strategy, max_restarts, odd_seconds, auto_shutdown)
         for child, restart in zip("abcd", restarts, strict=False):
             self.then(StartChild(child, restart, self.at_an_odd_time(1.0), Plan()))
 
     @precondition(lambda self: self.model.is_open)
-    @rule(child=CHILDREN, restart=RESTARTS, budget=BUDGETS, start=DELAYS, stop=DELAYS, failures=FAILURES)
+    @rule(child=CHILDREN, restart=RESTARTS, budget=BUDGETS, pause=DELAYS, shape=SHAPES, wanted=st.booleans())
     def start(
-        self, child: str, restart: Restart, budget: float | None, start: float, stop: float, failures: int
+        self, child: str, restart: Restart, budget: float | None, pause: float, shape: Shape, *, wanted: bool
     ) -> None:
         """Start a child, or be refused."""
         shutdown = None if budget is None else self.at_an_odd_time(budget)
-        plan = Plan(self.at_an_odd_time(start), self.at_an_odd_time(stop), failures)
-        self.then(StartChild(child, restart, shutdown, plan))
+        is_significant = wanted and restart is not Restart.PERMANENT and self.model.auto_shutdown is not NEVER
+        command = StartChild(child, restart, shutdown, self.plan(shape), self.at_an_odd_time(pause), is_significant)
+        self.then(command)
 
     @precondition(lambda self: self.model.is_open and self.model.children)
     @rule(child=CHILDREN, command=ORDERS)
@@ -118,12 +135,11 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.then(End(child, ExitKind.CRASHED))
 
     @precondition(lambda self: self.model.is_open and self.model.children)
-    @rule(data=st.data(), start=DELAYS, stop=DELAYS, failures=FAILURES, stop_fails=st.booleans())
-    def change_plan(self, data: st.DataObject, start: float, stop: float, failures: int, *, stop_fails: bool) -> None:
+    @rule(data=st.data(), shape=SHAPES)
+    def change_plan(self, data: st.DataObject, shape: Shape) -> None:
         """A child will start and stop otherwise."""
         child = data.draw(st.sampled_from(sorted(self.model.children)))
-        plan = Plan(self.at_an_odd_time(start), self.at_an_odd_time(stop), failures, stop_fails)
-        self.then(ChangePlan(child, plan))
+        self.then(ChangePlan(child, self.plan(shape)))
 
     @precondition(lambda self: self.model.is_open and self.model.children)
     @rule(child=CHILDREN)
@@ -136,6 +152,12 @@ class SupervisorMachine(RuleBasedStateMachine):
         """Let time pass."""
         self.then(Advance(self.at_an_odd_time(seconds)))
 
+    def plan(self, shape: Shape) -> Plan:
+        """A plan of that shape, at odd times."""
+        return evolve(
+            shape, start_takes=self.at_an_odd_time(shape.start_takes), stop_takes=self.at_an_odd_time(shape.stop_takes)
+        )
+
     def able(self) -> list[str]:
         """Who can end now."""
         return sorted(child.id for child in self.model.children.values() if child.phase is Phase.RUNNING)
@@ -147,9 +169,7 @@ class SupervisorMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Do the program to a real supervisor, and compare."""
-        program = Program(
-            self.program.strategy, self.program.max_restarts, self.program.max_seconds, tuple(self._commands)
-        )
+        program = evolve(self.program, commands=tuple(self._commands))
         expected, got = predict(program), perform(program)
         if not agree(expected, got):
             raise AssertionError(f"{explain(program, expected, got)}\nrepeated by perform({program})")

@@ -5,81 +5,18 @@ how every order was answered. It shares no code with the supervisor but the rest
 sequential: whatever is under way is a row in a table, with the time at which it is over.
 
 What takes time takes it by :class:`Plan`. Two things must not fall on one instant, for trio may then do either first:
-durations come from :func:`list_odd_times`, whose sums never meet.
+durations come from ``list_odd_times``, whose sums never meet.
 """
 
 import math
-from collections.abc import Iterator
-from enum import Enum, auto
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field
 
 from supervisors._exit import ExitKind
-from supervisors._spec import Restart, Strategy
+from supervisors._spec import AutoShutdown, Restart, Strategy
+from supervisors.testing._table import ModelChild, Order, Phase, Wish
 
 _CLEAN = {ExitKind.NORMAL, ExitKind.SHUTDOWN}
-
-
-@frozen
-class Plan:
-    """What the next lives of a child do."""
-
-    start_takes: float = 0.0
-    """Seconds."""
-    stop_takes: float = 0.0
-    """Seconds ``on_stop`` takes; more than the child's budget, and it is killed."""
-    failing_starts: int = 0
-    """How many of the next starts fail."""
-    stop_fails: bool = False
-    """``on_stop`` raises."""
-
-
-class Phase(Enum):
-    """Where a child is in its current life."""
-
-    DOWN = auto()
-    STARTING = auto()
-    RUNNING = auto()
-    STOPPING = auto()
-
-
-class Wish(Enum):
-    """What the supervisor wants of the current life."""
-
-    UP = auto()
-    REPLACE = auto()
-    DOWN = auto()
-
-
-@define(eq=False)
-class ModelChild:
-    """One row of the table."""
-
-    id: str
-    restart: Restart
-    shutdown: float | None
-    """Seconds; None is a brutal kill."""
-    plan: Plan
-    phase: Phase = Phase.DOWN
-    wish: Wish = Wish.UP
-    life: int = 0
-    restarts: int = 0
-    until: float = math.inf
-    """When the phase is over by itself."""
-    end: ExitKind = ExitKind.NORMAL
-    """How the life ends when the phase is over."""
-    is_attended: bool = False
-    """Somebody waits for this start, and is told if it fails."""
-
-
-@frozen
-class Order:
-    """An order that is not answered yet."""
-
-    number: int
-    child: ModelChild
-    is_first_start: bool = False
-    wish_before: Wish = Wish.UP
 
 
 @define
@@ -89,6 +26,7 @@ class SupervisorModel:
     strategy: Strategy
     max_restarts: int
     max_seconds: float
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
     now: float = 0.0
     children: dict[str, ModelChild] = field(factory=dict[str, ModelChild])
     """In start order."""
@@ -131,9 +69,11 @@ class SupervisorModel:
             self.answers[number] = "ChildNotFound"
             return
         if self._group and self._first() is child and self._find_old() is None:
+            for other in self._group:
+                other.pause_until = math.inf
             self._group.clear()
         self._leave_group(child)
-        child.wish = Wish.DOWN
+        child.wish, child.pause_until = Wish.DOWN, math.inf
         self._stops.append(Order(number, child))
         self._ask_stop(child)
         self._settle()
@@ -188,8 +128,8 @@ class SupervisorModel:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         target = self.now + seconds
-        while (due := self._next_due()) is not None and due.until <= target:
-            self.now = due.until
+        while self._next_time() <= target:
+            self.now = self._next_time()
             self._settle()
             if not self.is_open:
                 return
@@ -197,12 +137,12 @@ class SupervisorModel:
 
     def finish(self) -> None:
         """Let the time pass that closing takes."""
-        while (due := self._next_due()) is not None and due.until < math.inf:
-            self.now = due.until
+        while self._next_time() < math.inf:
+            self.now = self._next_time()
             self._settle()
 
-    def _next_due(self) -> ModelChild | None:
-        return min(self.children.values(), key=lambda child: child.until, default=None)
+    def _next_time(self) -> float:
+        return min((min(child.until, child.pause_until) for child in self.children.values()), default=math.inf)
 
     # ------------------------------------------------------------------ looking
 
@@ -210,7 +150,7 @@ class SupervisorModel:
         """The word by which the child is listed."""
         match child.phase:
             case Phase.DOWN:
-                return "restarting" if child in self._group else "down"
+                return "restarting" if child in self._group or child.pause_until < math.inf else "down"
             case Phase.STARTING:
                 return "starting" if child.is_attended else "restarting"
             case Phase.RUNNING:
@@ -227,11 +167,13 @@ class SupervisorModel:
     def _begin(self, child: ModelChild, *, is_attended: bool) -> None:
         child.life += 1
         child.phase, child.wish, child.is_attended = Phase.STARTING, Wish.UP, is_attended
-        child.until = self.now + child.plan.start_takes
-        child.end = ExitKind.NORMAL
-        if child.plan.failing_starts:
-            child.end = ExitKind.CRASHED
-            child.plan = evolve_plan(child.plan)
+        child.until, child.pause_until = self.now + child.plan.start_takes, math.inf
+        plan = child.plan
+        child.end, child.has_declined = None, False
+        if plan.failing_starts:
+            child.end, child.plan = ExitKind.CRASHED, evolve(plan, failing_starts=plan.failing_starts - 1)
+        elif plan.declines:
+            child.end, child.plan = ExitKind.NORMAL, evolve(plan, declines=plan.declines - 1)
 
     def _ask_stop(self, child: ModelChild) -> None:
         match child.phase:
@@ -256,13 +198,14 @@ class SupervisorModel:
         if child.phase is Phase.STOPPING:
             if child.end is not ExitKind.KILLED:
                 self.diary.append(f"{child.id} stops")
-            self._end_life(child, child.end)
-        elif child.end is ExitKind.CRASHED:
-            self.diary.append(f"{child.id} fails")
-            self._end_life(child, child.end)
-        else:
+            self._end_life(child, child.end or ExitKind.NORMAL)
+        elif child.end is None:
             self.diary.append(f"{child.id} starts")
             child.phase = Phase.RUNNING
+        else:
+            child.has_declined = child.end is ExitKind.NORMAL
+            self.diary.append(f"{child.id} {'declines' if child.has_declined else 'fails'}")
+            self._end_life(child, child.end)
 
     def _end_life(self, child: ModelChild, kind: ExitKind) -> None:
         was_start = child.phase is Phase.STARTING
@@ -272,12 +215,24 @@ class SupervisorModel:
         if child.wish is not Wish.UP or not self.is_open:
             if child.wish is Wish.REPLACE and child.restart is Restart.TEMPORARY:
                 self._forget(child)
-        elif child.restart is Restart.PERMANENT or (child.restart is Restart.TRANSIENT and kind not in _CLEAN):
+        elif not child.has_declined and self._comes_back(child, kind):
             self._restart(child)
         else:
             self._leave_group(child)
             if child.restart is Restart.TEMPORARY:
                 self._forget(child)
+            if not was_start:
+                self._check_significant(child)
+
+    def _comes_back(self, child: ModelChild, kind: ExitKind) -> bool:
+        return child.restart is Restart.PERMANENT or (child.restart is Restart.TRANSIENT and kind not in _CLEAN)
+
+    def _check_significant(self, child: ModelChild) -> None:
+        if child.is_significant:
+            others = [other for other in self.children.values() if other.is_significant]
+            is_last = all(self.status(other) == "down" for other in others)
+            if is_last or self.auto_shutdown is AutoShutdown.ANY_SIGNIFICANT:
+                self._stop_all()
 
     def _forget(self, child: ModelChild) -> None:
         self._leave_group(child)
@@ -293,10 +248,12 @@ class SupervisorModel:
             self._stop_all()
             return
         child.restarts += 1
-        if self.strategy is Strategy.ONE_FOR_ONE:
-            self._begin(child, is_attended=False)
-        else:
+        if child.pause:
+            child.pause_until = self.now + child.pause
+        if self.strategy is not Strategy.ONE_FOR_ONE:
             self._restart_group(child)
+        elif not child.pause:
+            self._begin(child, is_attended=False)
 
     def _restart_group(self, child: ModelChild) -> None:
         order = list(self.children.values())
@@ -332,11 +289,19 @@ class SupervisorModel:
 
     def _step(self) -> bool:
         """Do one thing that needs no time. Returns whether there was one."""
-        due = self._next_due()
-        if due is not None and due.until <= self.now:
-            self._end_phase(due)
-            return True
+        for child in self.children.values():
+            if child.until <= self.now:
+                self._end_phase(child)
+                return True
+            if child.pause_until <= self.now:
+                self._end_pause(child)
+                return True
         return self._answer_one() or (self._step_group() if self.is_open else self._step_stop())
+
+    def _end_pause(self, child: ModelChild) -> None:
+        child.pause_until = math.inf
+        if self.strategy is Strategy.ONE_FOR_ONE:
+            self._begin(child, is_attended=False)
 
     def _step_group(self) -> bool:
         if self._old is not None and self._old.phase is not Phase.DOWN:
@@ -349,6 +314,8 @@ class SupervisorModel:
             self._ask_stop(self._old)
             return True
         first = self._first()
+        if first.pause_until < math.inf:
+            return False
         if first.phase is Phase.DOWN:
             self._begin(first, is_attended=False)
         else:
@@ -358,6 +325,8 @@ class SupervisorModel:
     def _stop_all(self) -> None:
         self.is_open = False
         self._old = None
+        for child in self.children.values():
+            child.pause_until = math.inf
         self._last_ones = [child for child in reversed(self.children.values()) if child.phase is not Phase.DOWN]
         for child in self._last_ones:
             if child.phase is Phase.STARTING:
@@ -390,25 +359,11 @@ class SupervisorModel:
         if order.child.phase is Phase.DOWN and order.child in self._group:
             return False
         self._starts.remove(order)
-        self.answers[order.number] = "StartError" if order.child.phase is Phase.DOWN else "ok"
-        if order.child.phase is Phase.DOWN:
-            order.child.wish = order.wish_before
-            if order.is_first_start:
-                self._forget(order.child)
+        child = order.child
+        has_failed = child.phase is Phase.DOWN and not child.has_declined
+        self.answers[order.number] = "StartError" if has_failed else "ok"
+        if has_failed:
+            child.wish = order.wish_before
+        if (has_failed and order.is_first_start) or (child.has_declined and child.restart is Restart.TEMPORARY):
+            self._forget(child)
         return True
-
-
-def evolve_plan(plan: Plan) -> Plan:
-    """The plan after one more failing start."""
-    return Plan(plan.start_takes, plan.stop_takes, plan.failing_starts - 1, plan.stop_fails)
-
-
-def list_odd_times() -> Iterator[float]:
-    """Small times without end, seconds, of which no sum is another's: fractions of the roots of primes."""
-    primes: list[int] = []
-    number = 2
-    while True:
-        if all(number % prime for prime in primes):
-            primes.append(number)
-            yield math.sqrt(number) % 1 / 64
-        number += 1

@@ -9,12 +9,11 @@ import trio.testing
 from attrs import define, evolve, field
 
 from supervisors._actor import Actor
-from supervisors._errors import CallError, ChildNotFound, RestartLimitExceeded, SupervisorsError
+from supervisors._errors import CallError, ChildNotFound, Ignore, RestartLimitExceeded, SupervisorsError
 from supervisors._exit import Exit, ExitKind
 from supervisors._ref import Ref
-from supervisors._spec import BRUTAL_KILL, Name
+from supervisors._spec import BRUTAL_KILL, Backoff, Name
 from supervisors._supervisor import Supervisor, open_supervisor
-from supervisors.testing._model import Plan
 from supervisors.testing._program import (
     Advance,
     Call,
@@ -30,6 +29,7 @@ from supervisors.testing._program import (
     StartChild,
     TerminateChild,
 )
+from supervisors.testing._table import Plan
 
 
 class PlannedFailure(Exception):
@@ -49,6 +49,22 @@ class Role:
     diary: list[str]
     living: int = 0
 
+    async def start(self) -> None:
+        """Start, fail to, or decline to, as planned."""
+        plan = self.plan
+        if plan.failing_starts:
+            self.plan = evolve(plan, failing_starts=plan.failing_starts - 1)
+        elif plan.declines:
+            self.plan = evolve(plan, declines=plan.declines - 1)
+        await _sleep(plan.start_takes)
+        if plan.failing_starts:
+            self.diary.append(f"{self.name} fails")
+            raise PlannedFailure(self.name)
+        if plan.declines:
+            self.diary.append(f"{self.name} declines")
+            raise Ignore
+        self.diary.append(f"{self.name} starts")
+
 
 class Player(Actor):
     """Does as its role says."""
@@ -63,13 +79,7 @@ class Player(Actor):
             raise BrokenLaw(f"{role.name} has two lives")
         role.living += 1
         self.start_soon(self._live)
-        fails = role.plan.failing_starts > 0
-        if fails:
-            role.plan = evolve(role.plan, failing_starts=role.plan.failing_starts - 1)
-        await _sleep(role.plan.start_takes)
-        role.diary.append(f"{role.name} {'fails' if fails else 'starts'}")
-        if fails:
-            raise PlannedFailure(role.name)
+        await role.start()
 
     async def _live(self) -> None:
         # A helper task ends before its life does, so this counts lives even when on_stop is not called.
@@ -166,7 +176,14 @@ class _Stage:
         known = {child.name for child in self.root.which_children()}
         if command.child not in known:
             self.roles[command.child] = role
-        await self.root.start_child(lambda: Player(role), name=name, restart=command.restart, shutdown=shutdown)
+        await self.root.start_child(
+            lambda: Player(role),
+            name=name,
+            restart=command.restart,
+            shutdown=shutdown,
+            significant=command.is_significant,
+            backoff=Backoff(initial=command.pause, factor=1.0) if command.pause else None,
+        )
 
     async def _call(self, number: int, ref: Ref[Player]) -> None:
         self.replies[number] = ""
@@ -239,7 +256,10 @@ async def _perform(program: Program) -> Record:
 
 async def _play(program: Program, stage: _Stage) -> None:
     async with open_supervisor(
-        strategy=program.strategy, max_restarts=program.max_restarts, max_seconds=program.max_seconds
+        strategy=program.strategy,
+        max_restarts=program.max_restarts,
+        max_seconds=program.max_seconds,
+        auto_shutdown=program.auto_shutdown,
     ) as stage.root:
         for number, command in enumerate(program.commands):
             await stage.do(number, command)

@@ -9,8 +9,9 @@ from typing import TypeAlias, assert_never
 from attrs import frozen
 
 from supervisors._exit import ExitKind
-from supervisors._spec import Restart, Strategy
-from supervisors.testing._model import ModelChild, Phase, Plan, SupervisorModel
+from supervisors._spec import AutoShutdown, Restart, Strategy
+from supervisors.testing._model import SupervisorModel
+from supervisors.testing._table import ModelChild, Phase, Plan
 
 
 @frozen
@@ -22,6 +23,9 @@ class StartChild:
     shutdown: float | None
     """Its budget, seconds; None is a brutal kill."""
     plan: Plan
+    pause: float = 0.0
+    """Seconds between a failure and the next life."""
+    is_significant: bool = False
 
 
 @frozen
@@ -90,6 +94,7 @@ class Program:
     max_restarts: int
     max_seconds: float
     commands: tuple[Command, ...] = ()
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
 
 
 @frozen
@@ -121,7 +126,7 @@ class Record:
 
 def predict(program: Program) -> Record:
     """What must happen. Pure."""
-    model = SupervisorModel(program.strategy, program.max_restarts, program.max_seconds)
+    model = SupervisorModel(program.strategy, program.max_restarts, program.max_seconds, program.auto_shutdown)
     pictures: list[Picture] = []
     for number, command in enumerate(program.commands):
         if model.is_open:
@@ -168,8 +173,8 @@ def apply(model: SupervisorModel, number: int, command: Command) -> None:
 
 def _order(model: SupervisorModel, number: int, order: Order) -> None:
     match order:
-        case StartChild(child, restart, shutdown, plan):
-            model.start_child(number, ModelChild(child, restart, shutdown, plan))
+        case StartChild(child, restart, shutdown, plan, pause, significant):
+            model.start_child(number, ModelChild(child, restart, shutdown, plan, pause, significant))
         case TerminateChild(child):
             model.terminate_child(number, child)
         case RestartChild(child):

@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from supervisors import ExitKind, Restart, Strategy
-from supervisors.testing._model import Plan, list_odd_times
 from supervisors.testing._program import (
     Advance,
     Call,
@@ -22,6 +21,7 @@ from supervisors.testing._program import (
     explain,
     predict,
 )
+from supervisors.testing._table import Plan, list_odd_times
 
 ONE, ALL, REST = Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE
 

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from supervisors import ExitKind, Restart, StartError, Strategy, open_supervisor
-from supervisors.testing._model import Plan
 from supervisors.testing._perform import BrokenLaw, Player, Role, perform
 from supervisors.testing._program import (
     Advance,
@@ -18,6 +17,7 @@ from supervisors.testing._program import (
     agree,
     predict,
 )
+from supervisors.testing._table import Plan
 
 CHILD = StartChild("a", Restart.PERMANENT, 1.0, Plan())
 CRASH = End("a", ExitKind.CRASHED)
