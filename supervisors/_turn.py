@@ -123,10 +123,6 @@ class ActorLife(TurnLife):
                     self._idle = me
                     message = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
                 else:
-                    if self._idle is None and self.asked is None and me is self._main:
-                    self._idle = me
-                    message = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
-                else:
                     message = await self._rest(me)
                 if message is None:
                     if self._is_over(me):
