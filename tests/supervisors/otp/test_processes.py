@@ -147,7 +147,8 @@ async def test_whatever_is_raised_is_the_reason_with_its_stack(error: Exception)
         exit_ = await thrower.ended()
         reason = exit_.error
         assert reason is error or (isinstance(reason, RuntimeError) and reason.__cause__ is error)
-        trace = None if reason is None else reason.__traceback__
+        assert reason is not None
+        trace = reason.__traceback__
         names: list[str] = []
         while trace is not None:
             names.append(trace.tb_frame.f_code.co_name)
