@@ -26,31 +26,125 @@ server; ``open_tinker(Settings())`` takes address and key from the environment):
             print(tinker.tree())
 
     trio.run(main)
+
+Importing this package imports nothing else: a name brings its module when it is first asked for, so that a command such as
+``tinkex --version`` does not wait for what it does not use.
 """
 
-from tinkex_actors.actors.errors import ClientClosed as ClientClosed
-from tinkex_actors.actors.errors import ClientFenced as ClientFenced
-from tinkex_actors.actors.errors import OperationWithdrawn as OperationWithdrawn
-from tinkex_actors.actors.errors import SessionEnded as SessionEnded
-from tinkex_actors.clients import AdminClient as AdminClient
-from tinkex_actors.clients import PagedList as PagedList
-from tinkex_actors.clients import Pending as Pending
-from tinkex_actors.clients import RestClient as RestClient
-from tinkex_actors.clients import SamplingClient as SamplingClient
-from tinkex_actors.clients import TinkerClient as TinkerClient
-from tinkex_actors.clients import Tokenizer as Tokenizer
-from tinkex_actors.clients import TrainingClient as TrainingClient
-from tinkex_actors.clients import open_rest_client as open_rest_client
-from tinkex_actors.clients import open_tinker as open_tinker
-from tinkex_actors.settings import Figures as Figures
-from tinkex_actors.settings import Settings as Settings
-from tinkex_actors.types import AdamParams as AdamParams
-from tinkex_actors.types import Datum as Datum
-from tinkex_actors.types import ForwardBackwardOutput as ForwardBackwardOutput
-from tinkex_actors.types import LoraConfig as LoraConfig
-from tinkex_actors.types import LossFnType as LossFnType
-from tinkex_actors.types import ModelInput as ModelInput
-from tinkex_actors.types import SampleResponse as SampleResponse
-from tinkex_actors.types import SamplingParams as SamplingParams
-from tinkex_actors.types import TensorData as TensorData
-from tinkex_actors.types import TinkerError as TinkerError
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tinkex_actors.actors.errors import (
+        ClientClosed,
+        ClientFenced,
+        OperationWithdrawn,
+        SessionEnded,
+    )
+    from tinkex_actors.clients import (
+        AdminClient,
+        PagedList,
+        Pending,
+        RestClient,
+        SamplingClient,
+        TinkerClient,
+        Tokenizer,
+        TrainingClient,
+        open_rest_client,
+        open_tinker,
+    )
+    from tinkex_actors.settings import (
+        Figures,
+        Settings,
+    )
+    from tinkex_actors.types import (
+        AdamParams,
+        Datum,
+        ForwardBackwardOutput,
+        LoraConfig,
+        LossFnType,
+        ModelInput,
+        SampleResponse,
+        SamplingParams,
+        TensorData,
+        TinkerError,
+    )
+
+__all__ = [
+    "AdamParams",
+    "AdminClient",
+    "ClientClosed",
+    "ClientFenced",
+    "Datum",
+    "Figures",
+    "ForwardBackwardOutput",
+    "LoraConfig",
+    "LossFnType",
+    "ModelInput",
+    "OperationWithdrawn",
+    "PagedList",
+    "Pending",
+    "RestClient",
+    "SampleResponse",
+    "SamplingClient",
+    "SamplingParams",
+    "SessionEnded",
+    "Settings",
+    "TensorData",
+    "TinkerClient",
+    "TinkerError",
+    "Tokenizer",
+    "TrainingClient",
+    "open_rest_client",
+    "open_tinker",
+]
+
+_HOMES = {
+    "tinkex_actors.actors.errors": ("ClientClosed", "ClientFenced", "OperationWithdrawn", "SessionEnded"),
+    "tinkex_actors.clients": (
+        "AdminClient",
+        "PagedList",
+        "Pending",
+        "RestClient",
+        "SamplingClient",
+        "TinkerClient",
+        "Tokenizer",
+        "TrainingClient",
+        "open_rest_client",
+        "open_tinker",
+    ),
+    "tinkex_actors.settings": ("Figures", "Settings"),
+    "tinkex_actors.types": (
+        "AdamParams",
+        "Datum",
+        "ForwardBackwardOutput",
+        "LoraConfig",
+        "LossFnType",
+        "ModelInput",
+        "SampleResponse",
+        "SamplingParams",
+        "TensorData",
+        "TinkerError",
+    ),
+}
+"""Where each name lives; the imports above say the same to type checkers, and a test compares them."""
+
+
+def __dir__() -> list[str]:
+    """List the names there are, whether asked for before or not."""
+    return sorted({*globals(), *__all__})
+
+
+# Not shown to type checkers: they would take any name for one of this package's.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Bring a name from its home.
+
+        Raises:
+            AttributeError: There is no such name.
+        """
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(home), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
