@@ -314,8 +314,9 @@ def add_child(
     elif make is not None:
         slot = make(team, spec, child_id)
     else:
-        slot = Cell[Any](team, spec, child_id)
-        _reserve(slot, spec.name)
+        cell: Cell[Any] = Cell(team, spec, child_id)
+        _reserve(cell, spec.name)
+        slot = cell
     team.slots[child_id] = slot
     return slot
 

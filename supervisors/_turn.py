@@ -79,13 +79,16 @@ class ActorLife(TurnLife):
         actor = self.actor = self.cell.make()
         actor._life_of_actor = self  # noqa: SLF001 - the runtime's own field
         host = actor._host()  # noqa: SLF001 - of this package
+        # Starting is over when it serves: a frame that stays open is a frame in the memory of every idle actor.
         if host is None:
-            await self._start_and_serve(actor)
+            if await self._start(actor):
+                await self.serve(None)
         else:
             async with host:
-                await self._start_and_serve(actor)
+                if await self._start(actor):
+                    await self.serve(None)
 
-    async def _start_and_serve(self, actor: Actor) -> None:
+    async def _start(self, actor: Actor) -> bool:
         performer = actor._make_performer()  # noqa: SLF001 - of this package
         interceptor = self.cell.team.runtime.interceptor
         if interceptor is not None:
@@ -96,11 +99,11 @@ class ActorLife(TurnLife):
         if self._start_limit is not None:
             self._start_limit.cancel()
         if self.is_ending:
-            return  # told to end in the very step in which it started: it never served
+            return False  # told to end in the very step in which it started: it never served
         self.trace()
         self.is_ready = True
         self.slot.life_started(self)
-        await self.serve(None)
+        return True
 
     def _start_late(self, limit: float) -> None:
         # A timer, not a scope: what the start opens (a nursery of a host) may stay open longer than a scope around it.
