@@ -27,14 +27,16 @@ def measures() -> list[Measure]:
         ("Cast", deque_floor,
          [_ours("cast_nowait, sender's side", on_trio(ours.cast_sender), 4),
           _ours("cast_nowait, through to the actor", on_trio(ours.cast_through), 16),
-          _ours("cast, bounded mailbox", on_trio(ours.cast_bounded), 32)], 20_000),
+          _ours("cast, bounded mailbox", on_trio(ours.cast_bounded), 32),
+            Contender("trio's own channel of 100, for comparison", on_trio(floors.through_channel))], 20_000),
         ("Start and stop", Contender("start_soon, park, cancel", on_trio(floors.park_and_cancel)),
          [_ours("start_child, stop", on_trio(ours.start_and_stop), 2.5)], 1_000),
         ("Restart", Contender("crash, start_soon, one question", on_trio(floors.crash_and_start)),
          [_ours("crash, restart, call; 1 sibling", on_trio(partial(ours.restart_among, 1)), 2.0),
           _ours("the same; 1,000 siblings", on_trio(partial(ours.restart_among, 1_000)), 2.0)], 500),
         ("Timers, 10,000 pending", Contender("heap push + pop", floors.push_and_pop),
-         [_ours("send_after 0, through to the actor", on_trio(ours.timers), 2.0)], 5_000),
+         [_ours("a timer of the tree, armed and fired", on_trio(ours.timer_heap), 2.0),
+            Contender("send_after 0, through to the actor", on_trio(ours.timers))], 5_000),
     ]  # fmt: skip
 
 

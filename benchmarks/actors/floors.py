@@ -100,6 +100,22 @@ def append_and_pop(count: int) -> float:
     return watch.seconds
 
 
+async def through_channel(count: int) -> float:
+    """Messages through trio's own bounded channel, to a task that reads them."""
+    send, receive = trio.open_memory_channel[int](100)
+
+    async def read() -> None:
+        async for _ in receive:
+            pass
+
+    with Stopwatch() as watch:
+        async with trio.open_nursery() as nursery, send:
+            nursery.start_soon(read)
+            for number in range(count):
+                await send.send(number)
+    return watch.seconds
+
+
 async def park_and_cancel(count: int) -> float:
     """Start a task with a scope, let it park, cancel it, wait for its end."""
     async with trio.open_nursery() as nursery:
