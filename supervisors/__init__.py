@@ -102,6 +102,7 @@ from supervisors._registry import Registered as Registered
 from supervisors._registry import Registry as Registry
 from supervisors._registry import RegistryEvent as RegistryEvent
 from supervisors._registry import Unregistered as Unregistered
+from supervisors._root import open_supervisor as open_supervisor
 from supervisors._run import run as run
 from supervisors._spec import BRUTAL_KILL as BRUTAL_KILL
 from supervisors._spec import AutoShutdown as AutoShutdown
@@ -119,7 +120,6 @@ from supervisors._stream import Failed as Failed
 from supervisors._stream import Finished as Finished
 from supervisors._stream import StreamOutcome as StreamOutcome
 from supervisors._supervisor import Supervisor as Supervisor
-from supervisors._supervisor import open_supervisor as open_supervisor
 from supervisors._task import Task as Task
 from supervisors._task import gather as gather
 from supervisors._task import wait_tasks as wait_tasks

@@ -12,8 +12,9 @@ from supervisors._actor import Actor
 from supervisors._errors import CallError, ChildNotFound, Ignore, RestartLimitExceeded, SupervisorsError
 from supervisors._exit import Exit, ExitKind
 from supervisors._ref import Ref
+from supervisors._root import open_supervisor
 from supervisors._spec import BRUTAL_KILL, Backoff, Name
-from supervisors._supervisor import Supervisor, open_supervisor
+from supervisors._supervisor import Supervisor
 from supervisors.testing._program import (
     Advance,
     Call,
