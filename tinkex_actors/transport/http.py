@@ -96,10 +96,8 @@ def _bare_request(request: httpx.Request, redirect: httpx.Response) -> httpx.Req
     Raises:
         UnsupportedProtocol: It points to no address, or from TLS to none.
     """
-    try:
-        url = request.url.join(redirect.headers["location"])
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL()
+    # httpx has read the location before and refused what cannot be parsed.
+    url = request.url.join(redirect.headers["location"])
     if url.scheme not in {"https", request.url.scheme} or not url.host:
         raise httpx.UnsupportedProtocol("redirected to what is no address, or to one without TLS", request=request)
     return httpx.Request("GET", url, headers={"Accept": "*/*"}, extensions={"timeout": request.extensions["timeout"]})

@@ -110,6 +110,32 @@ async def test_a_server_without_the_endpoint_does_not_support_it(name: str, stat
     assert isinstance(refused.value.__cause__, APIStatusError)
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", NotSupportedByServer),
+        (b"<html>404</html>", NotSupportedByServer),
+        (b'{"detail": "NOT FOUND"}', NotSupportedByServer),
+        (b'{"detail": {"run": "unknown"}}', NotFoundError),
+        (b'{"error": "unknown"}', NotFoundError),
+    ],
+)
+async def test_a_404_is_told_apart_by_its_words(body: bytes, error: type[TinkerError]) -> None:
+    """The protocol's errors are objects that explain; what has no words comes from a router."""
+    async with rest_over(lambda _: httpx.Response(404, content=body)) as rest:
+        with pytest.raises(error):
+            await rest.get_training_run("r")
+
+
+async def test_what_may_be_missing_either_way_is_said() -> None:
+    """A path with an identifier in it leaves a doubt; a list leaves none."""
+    async with rest_over(lambda _: httpx.Response(404, json={"detail": "Not Found"})) as rest:
+        with pytest.raises(NotSupportedByServer, match=r"training run; or there is nothing by that name$"):
+            await rest.get_training_run("r")
+        with pytest.raises(NotSupportedByServer, match=r"lists of sessions$"):
+            await rest.list_sessions().page()
+
+
 @pytest.mark.parametrize("name", ALL)
 async def test_a_server_without_the_thing_says_so(name: str) -> None:
     """That is another error than a server without the endpoint."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from tinker.lib.public_interfaces.admin_client import AdminClient as SdkAdminClient
+from tinker.lib.public_interfaces.rest_client import RestClient as SdkRestClient
 from trio.testing import MockClock
 
 from tests.tinkex_actors.clients.rest_server import SETTINGS, rest_of, rest_over
@@ -13,7 +15,7 @@ from tests.tinkex_actors.fake_tinker import FakeTinker, open_fake
 from tests.tinkex_actors.local.http.test_sampling import sampler
 from tests.tinkex_actors.local.site import Site, open_site
 from tests.tinkex_actors.local.worlds import NOW
-from tinkex_actors.clients import AdminClient, open_tinker
+from tinkex_actors.clients import AdminClient, RestClient, open_tinker
 from tinkex_actors.types import (
     BadRequestError,
     ClientSessionFinished,
@@ -21,6 +23,7 @@ from tinkex_actors.types import (
     NotFoundError,
     PermissionDeniedError,
     RequestFailedError,
+    ResponseInvalid,
     SearchOwner,
     SessionActive,
     SessionStatusQuery,
@@ -191,6 +194,13 @@ async def test_a_trace_is_waited_for(autojump_clock: MockClock) -> None:
     assert autojump_clock.current_time() == 2 * SETTINGS.figures.trace_interval
 
 
+async def test_a_trace_that_is_ready_and_nowhere_is_an_error_of_the_server() -> None:
+    """Rather than a link to nothing."""
+    async with rest_over(lambda _: httpx.Response(200, json={"status": "ready"})) as rest:
+        with pytest.raises(ResponseInvalid, match="url: expected a link"):
+            await rest.export_session_trace("s")
+
+
 async def test_the_server_tells_about_itself_and_about_the_key(tmp_path: Path) -> None:
     """Also without a session."""
     async with open_site(tmp_path) as site, rest_of(site) as rest:
@@ -223,6 +233,15 @@ async def test_an_open_client_gives_rest_clients_on_its_connections(tmp_path: Pa
             assert [found async for found in rest.list_sessions()] == [tinker.session_id]
             admin = tinker.create_admin_client()
             assert (await admin.get_current_checkpoint_storage_usage()).data == ()
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(RestClient, SdkRestClient), (AdminClient, SdkAdminClient)])
+def test_every_method_of_the_official_client_is_there(ours: type, theirs: type) -> None:
+    """Under its name; the twins with ``_async`` and what moved to the other client are deprecated there."""
+    names = {name for name, member in vars(theirs).items() if callable(member) and not name.startswith("_")}
+    current = {name for name in names if not hasattr(getattr(theirs, name), "__deprecated__")}
+    assert current - {"get_telemetry"} <= set(dir(ours))
+    assert len(current) > 2
 
 
 async def test_making_a_rest_client_asks_nothing(autojump_clock: MockClock) -> None:

@@ -84,11 +84,11 @@ async def test_a_signed_link_is_fetched_without_the_key() -> None:
     assert SECRET not in str(seen[-1].headers)
 
 
-@pytest.mark.parametrize("place", ["ftp://storage/log", "http://storage/log", "http://["])
+@pytest.mark.parametrize("place", ["ftp://storage/log", "http://storage/log", "http://[", "https://storage:port/log"])
 async def test_a_redirect_to_nowhere_is_a_lost_connection(place: str) -> None:
     """Or to a place without TLS."""
     async with http(lambda _: httpx.Response(302, headers={"location": place})) as transport:
-        with pytest.raises(APIConnectionError, match="redirected to what is no address"):
+        with pytest.raises(APIConnectionError, match="r: no answer from https://host"):
             await transport.send(Route(name="r", path="/r", method="GET", follows_redirect=True), Body())
 
 
