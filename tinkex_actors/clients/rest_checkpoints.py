@@ -67,6 +67,7 @@ class CheckpointsAtDesk(DeskClient):
         """
 
         async def ask(start: int, count: int) -> Part[Checkpoint, int]:
+            """Read one page."""
             query = {"limit": str(count), "offset": str(start)}
             answer = await self._desk.ask(USER_CHECKPOINTS, None, query=query)
             return part_at(answer.checkpoints, start, answer.cursor)

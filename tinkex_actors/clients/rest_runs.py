@@ -78,6 +78,7 @@ class RunsAtDesk(DeskClient):
         scope = scope_query(access_scope) | ({} if project_id is None else {"project_id": project_id})
 
         async def ask(start: int, count: int) -> Part[TrainingRun, int]:
+            """Read one page."""
             query = {"limit": str(count), "offset": str(start), **scope}
             answer = await self._desk.ask(TRAINING_RUNS, None, query=query)
             return part_at(answer.training_runs, start, answer.cursor)

@@ -62,6 +62,7 @@ class SessionsAtDesk(DeskClient):
         scope = scope_query(access_scope)
 
         async def ask(start: int, count: int) -> Part[SessionId, int]:
+            """Read one page."""
             query = {"limit": str(count), "offset": str(start), **scope}
             answer = await self._desk.ask(SESSIONS, None, query=query)
             return part_at(answer.sessions, start, None)
@@ -100,6 +101,7 @@ class SessionsAtDesk(DeskClient):
         async def ask(
             cursor: SessionSearchCursor | None, count: int
         ) -> Part[SessionSummary, SessionSearchCursor | None]:
+            """Read one page."""
             request = SessionSearchRequest(
                 dict(user_metadata or {}),
                 owner or SearchOwner(),

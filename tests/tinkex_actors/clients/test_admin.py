@@ -17,6 +17,7 @@ async def test_questions_are_written_as_the_service_reads_them() -> None:
     seen = list[str]()
 
     def answer(request: httpx.Request) -> httpx.Response:
+        """Answer everything."""
         seen.append(request.url.query.decode())
         return httpx.Response(200, json={"entries": [], "data": []})
 
@@ -43,6 +44,7 @@ async def test_an_audit_log_that_lies_in_storage_is_fetched_without_the_key() ->
     entry = {"timestamp": "2026-01-01T00:00:00Z", "event": "checkpoint_read"}
 
     def answer(request: httpx.Request) -> httpx.Response:
+        """Answer everything."""
         if request.url.host == "storage":
             assert "x-api-key" not in request.headers
             return httpx.Response(200, json={"entries": [entry]})

@@ -151,6 +151,7 @@ async def test_a_server_that_is_down_is_asked_again_for_a_while(name: str, autoj
     is_there = False
 
     def answer(_: httpx.Request) -> httpx.Response:
+        """Answer everything."""
         if is_there:
             return httpx.Response(503)
         raise httpx.ConnectError("refused")
@@ -192,6 +193,7 @@ async def test_what_is_special_in_an_identifier_stays_within_it() -> None:
     seen = list[bytes]()
 
     def answer(request: httpx.Request) -> httpx.Response:
+        """Answer everything."""
         seen.append(request.url.raw_path)
         return httpx.Response(200)
 

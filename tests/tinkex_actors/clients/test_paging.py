@@ -47,6 +47,7 @@ def test_every_item_comes_once_and_in_order(
     shelf = Shelf(tuple(range(length)), most, tells_length)
 
     async def walk() -> list[int]:
+        """Bring what the test wants."""
         return [item async for item in shelf.list(limit=limit, offset=offset, page_size=page_size)]
 
     everything = list(range(offset, length))
@@ -85,6 +86,7 @@ async def test_a_walk_goes_on_where_it_failed() -> None:
     failures = [False, True, False]
 
     async def ask(offset: int, count: int) -> Part[int, int]:
+        """Bring what the test wants."""
         if failures.pop(0):
             raise APIConnectionError("lost")
         return await shelf.ask(offset, count)
@@ -110,6 +112,7 @@ async def test_a_server_that_repeats_itself_is_an_error() -> None:
     """One that ignores the offset would be walked for ever."""
 
     async def ask(offset: int, _: int) -> Part[int, int]:
+        """Bring what the test wants."""
         await trio.lowlevel.checkpoint()
         return part_at((1, 2), offset, Cursor(0, 2, 100))
 
@@ -122,6 +125,7 @@ async def test_a_cursor_that_does_not_move_is_an_error() -> None:
     """Also when its pages are empty."""
 
     async def ask(_: str | None, __: int) -> Part[int, str | None]:
+        """Bring what the test wants."""
         await trio.lowlevel.checkpoint()
         return Part((), "here")
 

@@ -105,6 +105,7 @@ async def test_a_time_to_live_is_set_and_removed(tmp_path: Path) -> None:
         path = await saved(site, model_id, 1, "a")
 
         async def expiry() -> datetime | None:
+            """Look once."""
             (checkpoint,) = (await rest.list_checkpoints(model_id)).checkpoints
             return checkpoint.expires_at
 
@@ -165,6 +166,7 @@ async def test_sessions_are_searched_through_all_pages(tmp_path: Path) -> None:
         await rest.assign_session_project(second, "p")
 
         async def search(**filters: Any) -> list[str]:
+            """Look once."""
             return [one.session_id async for one in rest.search_sessions(**filters)]
 
         assert await search(page_size=1) == [second, first]
