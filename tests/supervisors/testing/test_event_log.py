@@ -4,7 +4,16 @@
 import trio
 from trio.testing import MockClock
 
-from supervisors import ActorCrashed, ChildCrashed, ChildStarted, ChildStopped, Exit, ExitKind, open_supervisor
+from supervisors import (
+    ActorCrashed,
+    CastFailed,
+    ChildCrashed,
+    ChildStarted,
+    ChildStopped,
+    Exit,
+    ExitKind,
+    open_supervisor,
+)
 from supervisors.testing import EventLog, Note
 from tests.supervisors.cast import Clerk, outcome_of
 
@@ -58,3 +67,11 @@ def test_addresses_are_left_out() -> None:
     log.notify(ChildStopped(0.5, "root/a", 1, Exit(ExitKind.NORMAL, reason=object())))
 
     assert log.lines == ("0.500000000 ChildStopped path=root/a life=1 exit=normal: <object object>",)
+
+
+def test_an_error_is_written_with_its_type() -> None:
+    """The message alone may be empty."""
+    log = EventLog()
+    log.notify(CastFailed(0.0, "root/a", "refuse", ValueError("no")))
+
+    assert log.lines == ("0.000000000 CastFailed path=root/a operation=refuse error=ValueError: no",)

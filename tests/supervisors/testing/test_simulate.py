@@ -209,6 +209,20 @@ def test_a_crash_reaches_the_caller_as_any_other() -> None:
     assert str(seen[0]) == "crash before at message 1 of root/till"
 
 
+def test_looking_at_an_actor_is_no_message() -> None:
+    """The numbers of messages are those of the program's own: a test that looks changes nothing."""
+
+    async def main() -> None:
+        async with open_supervisor() as root:
+            till = await root.start_child(lambda: Till([]), name="till")
+            assert await till.get_state(lambda actor: actor.ledger) == []
+            await till.call(Till.pay, 1)
+
+    run = simulate(main, seed=1, faults=[Fault("root/till", 1, "delay", 2.0)])
+
+    assert run.seconds == 2.0
+
+
 def test_an_interrupt_is_not_the_programs_failure() -> None:
     """Ctrl-C in a long search ends the search."""
 
