@@ -63,6 +63,10 @@ class PromiseRecord:
         return self.outcome
 
 
+_OVERHEAD = 1024
+"""Bytes that a promise takes beside its result."""
+
+
 class FuturesLog(Protocol):
     """Where promises are written down so that they outlive the process."""
 
@@ -161,7 +165,7 @@ class Futures:
         if promise.request_id not in self._promises:
             return
         if promise.request_id not in self._fetched:
-            size_bytes = len(promise.outcome.body) if isinstance(promise.outcome, Finished) else 0
+            size_bytes = _OVERHEAD + (len(promise.outcome.body) if isinstance(promise.outcome, Finished) else 0)
             self._fetched[promise.request_id] = size_bytes
             self._fetched_bytes += size_bytes
         self._fetched.move_to_end(promise.request_id)

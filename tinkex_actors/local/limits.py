@@ -54,6 +54,8 @@ class Limits:
     """Sample requests that may wait, over all sessions; one more is answered 429."""
     adapters_in_memory: int = _count(64)
     """Adapters of sampling sessions that are kept in memory; the others are read again when they are used."""
+    remembered_samples: int = _count(10_000)
+    """Sequence numbers of one sampling session for which a repeated request is known as such."""
     kept_results_bytes: int = _count(256 * 1024 * 1024)
     """Results already fetched that are kept for another fetch; the oldest go first."""
     announced_result_bytes: int = _count(8 * 1024 * 1024)

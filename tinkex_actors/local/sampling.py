@@ -34,7 +34,9 @@ class SamplingSession:
     seed: int
     """What draws without a seed of their own begin from, together with their number."""
     given: dict[int, Promise] = field(factory=dict[int, Promise])
-    """The promise given under each ``seq_id``."""
+    """The promise given under each ``seq_id``; the newest ones."""
+    promised: int = 0
+    """How many promises were given."""
     completions: dict[int, CompletionLog] = field(factory=dict[int, CompletionLog])
     """What became of the samples of each copy of the client."""
     copies: int = 0
@@ -80,7 +82,7 @@ class SamplingDesk(Actor):
             TooMany: Too many samples wait already.
         """
         session, limits = self._session, self._shop.limits
-        number = len(session.given) if request.seq_id is None else request.seq_id
+        number = session.promised if request.seq_id is None else request.seq_id
         check_number("seq_id", number, maximum=INT64_MAX)
         if request.seq_id is not None and request.seq_id in session.given:
             return session.given[request.seq_id]
@@ -114,10 +116,21 @@ class SamplingDesk(Actor):
         record = self._shop.futures.open("Sample", owner=session.record.owner, session_id=session.record.session_id)
         names = tuple(SequenceId(f"{record.request_id}:{index}") for index in range(request.num_samples))
         promise = Promise(record.request_id, sample_sequence_ids=names)
+        session.promised += 1
         session.given[number] = promise
+        self._forget_old_numbers()
         session.in_hand[record.request_id] = draw = Draw(record, request, number)
         self.ref.cast_nowait(SamplingDesk.draw, draw)
         return promise
+
+    def _forget_old_numbers(self) -> None:
+        """Bound the numbers that are remembered: a repeat comes within minutes, a session lives for days."""
+        given = self._session.given
+        while len(given) > self._shop.limits.remembered_samples:
+            oldest = next(iter(given))
+            if given[oldest].request_id in self._session.in_hand:
+                return
+            del given[oldest]
 
     def _fail(self, request_id: RequestId, why: str, category: RequestErrorCategory) -> None:
         self._settle(request_id, FutureFailure(why, category))

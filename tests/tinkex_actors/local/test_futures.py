@@ -81,8 +81,8 @@ async def test_closing_answers_everybody_who_waits(autojump_clock: MockClock) ->
 
 
 async def test_results_fetched_longest_ago_are_forgotten_beyond_the_budget() -> None:
-    """A long run must not fill the memory with results nobody will ask for again."""
-    futures = Futures(kept_bytes=5)
+    """A long run must not fill the memory with results nobody will ask for again, however short each is."""
+    futures = Futures(kept_bytes=2500)
     promises = [futures.open("Sample", owner=ME, session_id=SESSION) for _ in range(3)]
     for promise in promises:
         futures.settle(promise.request_id, DONE)

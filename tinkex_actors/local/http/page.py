@@ -41,7 +41,7 @@ async def status(service: Service, call: Call) -> Answer:
                 "base_model": one.record.base_model,
                 "model_path": one.record.model_path,
                 "in_hand": len(one.in_hand),
-                "promised": len(one.given),
+                "promised": one.promised,
             }
             for one in reversed(samplers)
         ],

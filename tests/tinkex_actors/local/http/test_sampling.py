@@ -222,3 +222,16 @@ async def test_a_cancelled_sample_fails_and_is_not_counted(tmp_path: Path) -> No
         await site.post("cancel_future", request_id=done.json["request_id"])
         assert (await drawn(site, done)).sequences
         assert site.service.shop.audit.count("sample") == 1
+
+
+async def test_old_numbers_are_forgotten(tmp_path: Path) -> None:
+    """A session that lives for days must not remember every sample."""
+    async with open_site(tmp_path, limits=Limits(remembered_samples=2)) as site:
+        sampling_session_id = await sampler(site, await site.session())
+        promised = [await ask(site, sampling_session_id, seq_id) for seq_id in range(4)]
+        for one in promised:
+            await drawn(site, one)
+        [session] = site.service.samplers.living.values()
+        await ask(site, sampling_session_id, 4)
+        assert sorted(session.given) == [3, 4]
+        assert (await ask(site, sampling_session_id, 3)).json == promised[3].json
