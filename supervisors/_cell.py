@@ -70,6 +70,12 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             raise TypeError(f"the factory of {self.path} must make an Actor, got {describe(actor)}") from None
         return actor
 
+    @property
+    def is_busy(self) -> bool:
+        """A life that has started takes mail, and somebody holds its turn: to queue a message is to deliver it."""
+        server = self.server
+        return server is not None and server.turn is not None and server.is_ready
+
     @trio.lowlevel.enable_ki_protection
     def post(self, request: Request, *, may_wait: bool = False) -> bool:
         """Deliver *request* to the life that takes mail, or queue it. Never blocks.
@@ -109,12 +115,12 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         if server is not None and server.is_starting_self():
             # What on_start sends to its own actor is the continuation of the start: before what waits for this life.
             self.put_first(Request(self, operation, args, kwargs))
-        elif self.bound is not None:
+        elif self.bound is not None and not self.bound.has_room(self.queue):
             self.post(Request(self, operation, args, kwargs))
         elif server is None or not server.offer((operation, args, kwargs)):
             queue = self.open_queue()
             queue.append((operation, args, kwargs))
-            if server is not None and server.is_ready:
+            if self.bound is None and server is not None and server.is_ready:
                 self.inbox = queue
 
     def post_own(self, request: Request) -> None:

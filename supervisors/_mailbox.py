@@ -31,6 +31,10 @@ class Bound:
         self.dropped = 0
         """Messages lost because there was no room."""
 
+    def has_room(self, queue: deque[Message] | None) -> bool:
+        """Whether a message needs no policy."""
+        return not queue or (len(queue) < self._capacity and not self.at_door)
+
     def put(self, queue: deque[Message], request: Request, *, may_wait: bool) -> bool:
         """Append *request* to *queue*, or do what the policy says. Returns whether the message is inside now.
 

@@ -45,6 +45,7 @@ class TurnLife(Life):
         "_retakers",
         "casting",
         "cell",
+        "row_ends",
         "running",
         "turn",
     )
@@ -58,6 +59,8 @@ class TurnLife(Life):
         """What it performs, unless that is :attr:`casting`."""
         self.casting: Cast | None = None
         """The cast it performs."""
+        self.row_ends = False
+        """Something else comes before the next of a row of casts: who waits for the turn, a stop, a trace."""
         self._main: trio.lowlevel.Task | None = None
         self._idle: trio.lowlevel.Task | None = None
         self._away: dict[trio.lowlevel.Task, Request] | None = None
@@ -154,6 +157,7 @@ class TurnLife(Life):
         if self._away is None:
             self._away = {}
         self._away[me] = request
+        self.row_ends = True
         self.running = self.casting = None
         self._pass_turn()
         return request
@@ -170,6 +174,7 @@ class TurnLife(Life):
             if self._retakers is None:
                 self._retakers = deque()
             self._retakers.append(me)
+            self.row_ends = True
             # Not cancellable, or an operation whose own timeout expired would go on without its turn.
             await trio.lowlevel.wait_task_rescheduled(never_abort)
             if self.turn is not me:
@@ -197,6 +202,7 @@ class TurnLife(Life):
                 return trio.lowlevel.Abort.SUCCEEDED
 
             retakers.append(me)
+            self.row_ends = True
             await trio.lowlevel.wait_task_rescheduled(withdraw)
             if self.turn is not me:
                 raise self.not_alive(self.asked or Exit(ExitKind.KILLED))

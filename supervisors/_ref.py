@@ -114,15 +114,24 @@ class Ref(Generic[A_co]):
             TypeError: Not an operation of this actor.
         """
         cell = self._cell
-        await trio.lowlevel.checkpoint_if_cancelled()
-        request = Request(cell, cell.resolve(operation), args, kwargs)
-        if cell.bound is None or not cell.expects_mail() or cell.post(request, may_wait=True):
-            if cell.bound is None:
-                cell.cast(request.operation, args, kwargs)
-            await trio.lowlevel.cancel_shielded_checkpoint()
+        if cell.bound is None:
+            # Nothing to wait for, but a loop of casts must let the actor have its turn.
+            await trio.lowlevel.checkpoint()
+            self.cast_nowait(operation, *args, **kwargs)
             return
+        name = cell.resolve(operation)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        # No checkpoint beyond that while there is room: the bound itself makes the sender wait before long.
+        if cell.is_busy and cell.queue is not None and cell.bound.has_room(cell.queue):
+            cell.queue.append((name, args, kwargs or NO_KEYWORDS))
+            return
+        if cell.bound.has_room(cell.queue):
+            cell.cast(name, args, kwargs)
+            return
+        request = Request(cell, name, args, kwargs)
         try:
-            await request.wait()
+            if cell.expects_mail() and not cell.post(request, may_wait=True):
+                await request.wait()
         except ActorNotAlive:
             return
 

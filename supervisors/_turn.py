@@ -111,6 +111,7 @@ class ActorLife(TurnLife):
 
     def trace(self) -> None:
         """Put trace hooks between the mailbox and the actor, or take them away."""
+        self.row_ends = True
         inner = self.performer.inner if isinstance(self.performer, Tracer) else self.performer
         hooks = self.cell.hooks
         self.performer = Tracer(self, inner, hooks) if hooks else inner
@@ -132,7 +133,7 @@ class ActorLife(TurnLife):
                         return
                     continue
             if isinstance(message, tuple) and self.performer is self.actor:
-                left = await self._perform_casts(message, me, left)
+                left = await self._perform_casts(message, left)
             else:
                 await self._perform(Request(self.cell, *message) if isinstance(message, tuple) else message)
                 left -= 1
@@ -165,27 +166,30 @@ class ActorLife(TurnLife):
             request.answer(value)
         self.running = None
 
-    async def _perform_casts(self, cast: Cast, me: trio.lowlevel.Task, left: int) -> int:
+    async def _perform_casts(self, cast: Cast, left: int) -> int:
         """Perform a row of casts, at most *left*. Returns what is left: one frame serves the whole row."""
         cell = self.cell
+        performer = self.performer
         self.began = cell.team.runtime.now()
+        self.row_ends = False
         while True:
             self.casting = cast
             self.served += 1
-            self.firsts = 0
-            name, args, kwargs = cast
             try:
-                await getattr(self.performer, name)(*args, **kwargs)
+                if cast[2]:
+                    await getattr(performer, cast[0])(*cast[1], **cast[2])
+                else:
+                    await getattr(performer, cast[0])(*cast[1])
             except BaseException as error:
                 if not self._is_answer(self.running or to_request(cell, cast), error):
                     raise
             left -= 1
             queue = cell.queue
-            if left <= 0 or not queue or self._retakers or self.asked is not None or self.turn is not me:
-                break
-            if cell.bound is not None or not isinstance(queue[0], tuple):
+            if not queue or left <= 0 or self.row_ends or queue[0].__class__ is not tuple:
                 break
             cast = queue.popleft()  # type: ignore[assignment]  # just looked
+            if cell.bound is not None and cell.bound.at_door:
+                cell.bound.refill(queue)
         self.running = self.casting = None
         return left
 
@@ -255,6 +259,7 @@ class ActorLife(TurnLife):
         if self.asked is not None:
             return
         super().ask_stop(exit_)
+        self.row_ends = True
         self._drain = drain
         if drain:
             self.cell.close_to_mail(self)
