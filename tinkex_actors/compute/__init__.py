@@ -4,6 +4,11 @@
 batching       `slice_data`: by count and estimated bytes; `estimate_bytes`
 combining      `combine_outputs`: outputs in order, metrics by the suffix of their names
 metrics        `mean_nll`, `count_batch`
+loss           what a custom loss is and returns: `LossEvaluation`, `evaluate_loss`
+regularizers   terms of one array, each with its exact gradient
+batch_terms    `per_datum`, `concatenated`: a loss over a batch of a term
+composition    `compose`: a base and weighted `RegularizerSpec`; `loss_outputs` is what it reports
+gradient_check `check_gradient`: is the gradient the slope?
 ============== ============================================================================================
 """
 
