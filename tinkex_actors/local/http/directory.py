@@ -110,7 +110,8 @@ async def search_sessions(service: Service, call: Call) -> Answer:
     if not 1 <= request.limit <= _MOST_FOUND:
         raise Unprocessable(f"limit must be within 1 and {_MOST_FOUND}, got {request.limit}")
     is_me = request.owner.type != "user" or call.owner in request.owner.owner_urns
-    found = [one for one in service.sessions.of(call.owner) if is_me and _matches(one, request)]
+    known = _behind(service.sessions.of(call.owner), request.cursor)
+    found = [one for one in known if is_me and _matches(one, request)]
     page, rest = found[: request.limit], found[request.limit :]
     store, now = service.shop.store, service.shop.now()
     stored = await service.shop.compute(lambda: store.of_owner(call.owner, now=now), service.shop.disk)
@@ -127,7 +128,6 @@ def _matches(session: Session, request: SearchSessionsRequest) -> bool:
         and (request.display_name is None or request.display_name in (session.display_name or ""))
         and all(session.user_metadata.get(name) == value for name, value in request.user_metadata.items())
         and (request.statuses is None or any(_has_status(session, status) for status in request.statuses))
-        and (request.cursor is None or _is_behind(session, request.cursor))
     )
 
 
@@ -135,11 +135,17 @@ def _has_status(session: Session, status: StatusFilter) -> bool:
     return _status(session)["type"] == status.type and (status.reasons is None or session.ended in status.reasons)
 
 
-def _is_behind(session: Session, cursor: SearchCursor) -> bool:
-    """Whether it comes after the cursor in a list from the newest; sessions of one moment are told apart by name."""
-    if session.created_at != cursor.last_created_at:
-        return session.created_at < cursor.last_created_at
-    return session.session_id != cursor.last_session_id
+def _behind(newest_first: list[Session], cursor: SearchCursor | None) -> list[Session]:
+    """Cut the list behind the cursor's session; behind its moment, if that session is gone.
+
+    Many sessions may share a moment, so their place in the list decides.
+    """
+    if cursor is None:
+        return newest_first
+    for place, session in enumerate(newest_first):
+        if session.session_id == cursor.last_session_id:
+            return newest_first[place + 1 :]
+    return [session for session in newest_first if session.created_at < cursor.last_created_at]
 
 
 def _status(session: Session) -> dict[str, object]:

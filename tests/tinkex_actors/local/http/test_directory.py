@@ -186,6 +186,20 @@ async def test_a_search_is_continued_behind_its_cursor(tmp_path: Path) -> None:
         assert "next_cursor" not in rest
 
 
+async def test_a_search_page_by_page_finds_sessions_of_one_moment_once(tmp_path: Path) -> None:
+    """Their times cannot tell them apart; a walk must neither repeat one nor go on for ever."""
+    async with open_site(tmp_path) as site:
+        sessions = [await site.session() for _ in range(4)]
+        found: list[str] = []
+        cursor: dict[str, Any] = {}
+        for _ in sessions:
+            page = (await site.post("sessions/search", limit=1, **cursor)).json
+            found += [one["session_id"] for one in page["sessions"]]
+            cursor = {"cursor": page.get("next_cursor")}
+        assert found == sessions[::-1]
+        assert cursor == {"cursor": None}
+
+
 @pytest.mark.parametrize("path", ["audit", "billing/usage/events", "billing/usage/checkpoints/current"])
 async def test_what_this_server_has_none_of_is_empty_and_well_formed(tmp_path: Path, path: str) -> None:
     """Tools that show it must not fall over."""
