@@ -6,6 +6,7 @@
 #   make check        static checks: ruff, mypy, pyright, import-linter, deptry, codespell, interrogate
 #   make install      the `tinkex` command in $(VENV)/bin
 #   make conformance  the tally of OTP and tinkex scenarios; fails when one of OTP's has no account
+#   make coverage     the suite under coverage; fails below 95 %
 #   make deep         the property tests with many more examples
 #   make simulate     our own supervision trees under a thousand seeds of disorder (SEEDS=1000)
 #   make soak         ten minutes of crashes, with nothing growing (MINUTES=10)
@@ -34,7 +35,7 @@ endif
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: help demo test check format install conformance deep simulate soak bench-actors bench-engine docs parity clean
+.PHONY: help demo test check format install conformance coverage deep simulate soak bench-actors bench-engine docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -60,6 +61,10 @@ install: $(VENV)/.demo
 
 conformance: $(VENV)/.test
 	$(BIN)/python -m tests.conformance --complete otp
+
+coverage: $(VENV)/.test
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS) $(TESTS)
+	$(BIN)/coverage report --skip-covered --fail-under=95
 
 deep: $(VENV)/.test
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
