@@ -130,6 +130,14 @@ def test_a_norm_that_cannot_be_had_is_absent_with_a_reason() -> None:
     assert found.output.base_loss.grad_norm == pytest.approx(math.sqrt(3))
 
 
+def test_a_base_without_gradients_leaves_the_total_without() -> None:
+    """Nested, too: the reason moves outwards."""
+    inner = compose(without_gradient, spec(total), track_norms=True)
+    found = compose(inner, spec(squares), track_norms=True).evaluate(ONE, X)
+    assert (found.value, found.gradients) == (26.0, None)
+    assert found.output.base_loss.grad_norm_missing == "base returned a value without gradients"
+
+
 def test_norms_are_absent_unless_asked_for() -> None:
     found = compose(total, spec(squares)).evaluate(ONE, X).output
     assert (found.total_grad_norm, found.total_grad_norm_missing) == (None, "not asked for")

@@ -3,7 +3,7 @@
 A field does not depend on the log-probabilities: it shifts the reported loss and its gradient is truly 0.
 """
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, assert_never
 
 import numpy as np
 from attrs import field, frozen
@@ -60,3 +60,5 @@ def select(target: Target, logprobs: Values, context: Context) -> Selected:
             return Selected(probabilities, probabilities)
         case Field(name=name):
             return Selected(context.array(name, logprobs.shape), np.zeros_like(logprobs))
+        case _:
+            assert_never(target)

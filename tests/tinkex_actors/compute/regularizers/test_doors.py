@@ -22,6 +22,7 @@ from tinkex_actors.compute.regularizers import (
     OutputMagnitude,
     Term,
     check_finite,
+    curvature_of,
 )
 
 NEED_A_VOCABULARY: list[Term] = [
@@ -154,3 +155,8 @@ def test_nan_is_told_before_infinity() -> None:
     assert check_finite(np.array([1.0])) is Finiteness.FINITE
     assert check_finite(np.array([np.inf, 1.0])) is Finiteness.INFINITY
     assert check_finite(np.array([np.inf, np.nan])) is Finiteness.NAN
+
+
+def test_measured_curvature_has_no_direction_along_nothing() -> None:
+    """Dividing by the length of a zero vector would make NaN of a flat place."""
+    assert curvature_of(np.square)(np.ones(2), np.zeros(2)).tolist() == [0.0, 0.0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from tests.tinkex_actors.compute.regularizers.points import assert_slope, distributions
+from tests.tinkex_actors.compute.regularizers.points import P, Q, assert_slope, distributions
 from tinkex_actors.compute.regularizers import (
     Consistency,
     Context,
@@ -85,6 +85,14 @@ def test_the_gradient_is_the_measured_slope(term: Term, point: tuple[Values, Con
     """Two axes and three, one position and many: a wrong reduction or axis shows at some shape."""
     x, context = point
     assert_slope(term, x, context)
+
+
+@pytest.mark.parametrize("term", TERMS, ids=str)
+def test_a_term_reads_only_the_fields_it_names(term: Term) -> None:
+    """Whoever supplies references supplies these and no others."""
+    every = {"reference_logprobs": Q, "original_logprobs": Q}
+    named = Context({name: every[name] for name in term.fields}, (1,))
+    assert term.evaluate(P, named).value == term.evaluate(P, Context(every, (1,))).value
 
 
 EDGES: list[tuple[str, Term, list[list[float]], list[list[float]]]] = [
