@@ -205,3 +205,16 @@ async def test_what_this_server_has_none_of_is_empty_and_well_formed(tmp_path: P
     """Tools that show it must not fall over."""
     async with open_site(tmp_path) as site:
         assert next(iter((await site.get(path)).json.values())) == []
+
+
+async def test_a_session_moves_to_a_project_and_has_no_trace(tmp_path: Path) -> None:
+    """Runs are listed by the project of their session."""
+    async with open_site(tmp_path) as site:
+        session_id = await site.session()
+        model_id = await site.model(session_id)
+        assert (await site.send("PUT", f"sessions/{session_id}/project", b'{"project_id":"p"}')).status == 200
+        listed = (await site.get("training_runs?project_id=p")).json["training_runs"]
+        assert [run["training_run_id"] for run in listed] == [model_id]
+        assert (await site.get("training_runs?project_id=q")).json["training_runs"] == []
+        assert (await site.get(f"sessions/{session_id}/trace_export")).json["status"] == "failed"
+        assert (await site.get("auth/apikey/me")).json["name"].startswith("local-")
