@@ -217,6 +217,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             raise TypeError(self.explain(operation)) from None
 
     def explain(self, operation: object) -> str:
+        """Say why *operation* is none of this actor's, and which are."""
         name = getattr(operation, "__qualname__", None) or describe(operation)
         known = ", ".join(sorted(set(self.operations.values()))) or "none"
         return (

@@ -198,6 +198,7 @@ class TurnLife(Life):
             retakers, me = self._retakers, trio.lowlevel.current_task()
 
             def withdraw(_: object) -> trio.lowlevel.Abort:
+                """Wait no longer."""
                 retakers.remove(me)
                 return trio.lowlevel.Abort.SUCCEEDED
 

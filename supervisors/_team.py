@@ -2,8 +2,7 @@
 
 Ends are looked up in the pure table of ``_restart`` at once, where they happen; what takes time (stopping and
 starting a group) is done by a task of its own, so that looking and ordering never wait for a child.
-A group restart is a pair of wishes per child, "must end" and "must begin", worked off one at a time: ends in reverse
-order, then begins in order. A failure in the middle only adds wishes.
+Group restarts are ``_group_restart``'s business.
 """
 
 import random
@@ -16,6 +15,7 @@ import trio
 from supervisors._errors import ActorNotAlive, RestartLimitExceeded, StartError, SupervisorError, SupervisorStopped
 from supervisors._events import ChildCrashed, ChildKilled, ChildStopped, RestartScheduled, SupervisorGaveUp
 from supervisors._exit import Exit, ExitKind, describe
+from supervisors._group_restart import GroupRestart
 from supervisors._life import Life
 from supervisors._restart import Decision, RestartWindow, decide
 from supervisors._runtime import Runtime
@@ -43,7 +43,7 @@ class Team:
         """In start order."""
         self.declared: tuple[AnySlot, ...] = ()
         """The children of the spec, once listed."""
-        self._due: list[AnySlot] = []
+        self.due: list[AnySlot] = []
         """Children that this supervisor's own start has not come to yet: no group restart may be faster."""
         self.is_open = False
         """Children may be started."""
@@ -53,8 +53,7 @@ class Team:
         self._failures: deque[Exception] = deque(maxlen=min(spec.max_restarts + 1, _FAILURES_KEPT))
         self._stop_ordered = trio.Event()
         self._starting = trio.CancelScope()
-        self._reborn: set[AnySlot] = set()
-        self._regroup_scope: trio.CancelScope | None = None
+        self._group = GroupRestart(self)
         self._serial = 0
 
     # ------------------------------------------------------------------ the supervisor's own life
@@ -82,7 +81,7 @@ class Team:
             # Also when this supervisor itself was killed: its children are gone, their records must say so.
             self.is_open = False
             self._nursery = None
-            self._end_group_restart()
+            self._group.end()
             self._forget_strangers()
         if self.failure is not None:
             raise self.failure
@@ -132,11 +131,10 @@ class Team:
         self._nursery.start_soon(fn, *args)
 
     async def _stop_all(self) -> None:
-        if self._regroup_scope is not None:
-            self._regroup_scope.cancel()
+        self._group.cancel()
         slots = [slot for slot in reversed(self.slots.values()) if slot.life is not None or slot.retry is not None]
         for slot in slots:
-            self._cancel_start(slot)
+            self.cancel_start(slot)
         if self.spec.dynamic:
             async with trio.open_nursery() as nursery:
                 for slot in slots:
@@ -145,7 +143,7 @@ class Team:
             for slot in slots:
                 await slot.stop(Intent.REPLACE)
 
-    def _cancel_start(self, slot: AnySlot) -> None:
+    def cancel_start(self, slot: AnySlot) -> None:
         """A stop order does not wait for an ``on_start``."""
         if slot.life is not None and not slot.life.is_ready:
             slot.intent = Intent.REPLACE
@@ -166,7 +164,7 @@ class Team:
         """Take a child off the list for good."""
         if self.slots.get(slot.id) is slot:
             del self.slots[slot.id]
-        self._reborn.discard(slot)
+        self._group.discard(slot)
         slot.remove()
 
     # ------------------------------------------------------------------ beginning
@@ -191,9 +189,9 @@ class Team:
 
     async def start_all(self, slots: Iterable[AnySlot]) -> None:
         """Begin a life of each, in order; the next when the one before has started."""
-        self._due = list(slots)
-        while self._due:
-            await self.begin_attended(self._due.pop(0))
+        self.due = list(slots)
+        while self.due:
+            await self.begin_attended(self.due.pop(0))
 
     async def begin_attended(self, slot: AnySlot) -> None:
         """Begin a life and wait until it has started. Its failure is told here, and is no case for the restart table.
@@ -210,7 +208,7 @@ class Team:
             while life is not None and not await slot.wait_settled(life):
                 life = await slot.wait_next_life()
         except trio.Cancelled:
-            self._reborn.discard(slot)
+            self._group.discard(slot)
             with trio.CancelScope(shield=True):
                 await slot.stop(Intent.REPLACE)
             raise
@@ -241,10 +239,10 @@ class Team:
 
         When a group restart waits for just this child, it ends here: what was to be started after it stays down.
         """
-        if self._is_awaited(slot):
-            self._end_group_restart()
-        if slot in self._reborn:
-            self._reborn.discard(slot)
+        if self._group.is_awaiting(slot):
+            self._group.end()
+        if slot in self._group:
+            self._group.discard(slot)
             slot.notify()  # whoever waits for its next life
         await slot.stop(Intent.DOWN)
         if self.slots.get(slot.id) is slot and not self._keeps(slot):
@@ -287,7 +285,7 @@ class Team:
         return decide(exit_, slot.restart, self._window, trio.current_time())
 
     def _lay_off(self, slot: AnySlot) -> None:
-        self._reborn.discard(slot)
+        self._group.discard(slot)
         if not self._keeps(slot):
             self.forget(slot)
 
@@ -310,7 +308,7 @@ class Team:
         if pause > 0:
             slot.retry = self.runtime.timers.at(now + pause, lambda: self._retry(slot))
         if self.spec.strategy is not Strategy.ONE_FOR_ONE:
-            self._restart_group(slot)
+            self._group.restart(slot)
         elif slot.retry is None:
             slot.begin()
 
@@ -327,70 +325,9 @@ class Team:
         if self.is_open and self.spec.strategy is Strategy.ONE_FOR_ONE:
             slot.begin()
 
-    def _restart_group(self, slot: AnySlot) -> None:
-        slots = list(self.slots.values())
-        if self.spec.strategy is Strategy.REST_FOR_ONE:
-            slots = slots[slots.index(slot) :]
-        # A terminated child stays down until restart_child: the operator's intent wins.
-        slots = [other for other in slots if other.intent is not Intent.DOWN and other not in self._due]
-        self._reborn.update(slots)
-        for other in slots:
-            if other.life is not None and other.intent is Intent.UP:
-                other.intent = Intent.REPLACE
-                self._cancel_start(other)
-        for other in self._reborn:
-            if other.retry is not None:
-                other.notify()  # the restart that waits for its pause has other things to do first
-        if self._regroup_scope is None:
-            self._regroup_scope = trio.CancelScope()
-            self.start_task(self._regroup, self._regroup_scope)
-
-    @trio.lowlevel.enable_ki_protection
-    async def _regroup(self, scope: trio.CancelScope) -> None:
-        try:
-            with scope:
-                while self._reborn and self.is_open:
-                    await self._regroup_step()
-        finally:
-            self._regroup_scope = None
-
-    async def _regroup_step(self) -> None:
-        slot, old = self._survey_group()
-        if old is not None:
-            await old.stop(old.intent)
-            return
-        if slot.retry is not None:
-            await slot.changed()
-            return
-        if slot.life is None:
-            slot.begin()
-        life = slot.life
-        # Another failure may have asked for yet another life of it since it started.
-        if life is not None and await slot.wait_settled(life) and slot.life is life and slot.intent is Intent.UP:
-            self._reborn.discard(slot)
-
-    def _survey_group(self) -> tuple[AnySlot, AnySlot | None]:
-        """The first child to begin, and the last one whose old life must end before that: a terminated one's, too."""
-        order = list(self.slots.values())
-        first = next(slot for slot in order if slot in self._reborn)
-        group = order if self.spec.strategy is Strategy.ONE_FOR_ALL else order[order.index(first) :]
-        old = next((slot for slot in reversed(group) if slot.life is not None and slot.intent is not Intent.UP), None)
-        return first, old
-
-    def _is_awaited(self, slot: AnySlot) -> bool:
-        return bool(self._reborn) and self._survey_group() == (slot, None)
-
-    def _end_group_restart(self) -> None:
-        reborn, self._reborn = self._reborn, set()
-        for slot in reborn:
-            slot.end_pause()
-            if slot.life is None and not slot.expects_life():
-                slot.refuse_mail()
-            slot.notify()
-
     def is_restarting(self, slot: AnySlot) -> bool:
         """Whether a child without a life is to have one again."""
-        return slot.retry is not None or slot in self._reborn
+        return slot.retry is not None or slot in self._group
 
     def expects_life(self, slot: AnySlot) -> bool:
         """Whether a child that is down or being stopped by this supervisor is to live again."""

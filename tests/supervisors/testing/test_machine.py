@@ -34,8 +34,8 @@ PLANTED: dict[str, tuple[str, Callable[..., bool]]] = {
     "crashed children are not restarted": ("supervisors._restart.wants_restart", no),
     "there is no limit": ("supervisors._restart.RestartWindow.admits", yes),
     "nobody is forgotten": ("supervisors._team.Team._keeps", yes),
-    "a terminated child leaves its group waiting": ("supervisors._team.Team._is_awaited", no),
-    "starts are not cancelled": ("supervisors._team.Team._cancel_start", no),
+    "a terminated child leaves its group waiting": ("supervisors._group_restart.GroupRestart.is_awaiting", no),
+    "starts are not cancelled": ("supervisors._team.Team.cancel_start", no),
 }
 
 
