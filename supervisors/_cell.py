@@ -15,9 +15,9 @@ from supervisors._events import MessageDropped
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._mailbox import Bound
-from supervisors._off_turn import SUSPENDED
 from supervisors._ref import Ref
 from supervisors._reply import Message, Request, to_request
+from supervisors._ring import find_ring
 from supervisors._slot import Slot
 from supervisors._spec import ChildSpec, Name, Via
 from supervisors._trace import TraceHook
@@ -227,14 +227,6 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
 
     def check_cycle(self) -> None:
         """Refuse a call that would wait for its own caller."""
-        me = trio.lowlevel.current_task()
-        ring: list[str] = []
-        cell: Cell[Any] = self
-        while cell.server is not None and (holder := cell.server.turn) is not None:
-            ring.append(cell.path)
-            if holder is me:
-                raise CallCycle(self.path, f"{' -> '.join([*ring, ring[0]])} would wait for itself", tuple(ring))
-            waiting = None if holder is SUSPENDED else holder.custom_sleep_data
-            if not isinstance(waiting, Request) or len(ring) > 10_000:  # noqa: PLR2004 - a ring of rings ends somewhere
-                return
-            cell = waiting.cell
+        ring = find_ring(self, trio.lowlevel.current_task())
+        if ring is not None:
+            raise CallCycle(self.path, f"{' -> '.join([*ring, ring[0]])} would wait for itself", ring)

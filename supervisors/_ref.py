@@ -90,7 +90,7 @@ class Ref(Generic[A_co]):
         elif (holder := server.turn) is None:
             server.offer(request)
         else:
-            if holder is me or holder is SUSPENDED or holder.custom_sleep_data is not None:
+            if holder is me or holder is SUSPENDED or holder.custom_sleep_data is not None or holder.child_nurseries:
                 cell.check_cycle()
             inbox = cell.inbox
             if inbox is not None:

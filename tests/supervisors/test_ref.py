@@ -165,6 +165,16 @@ class Loop(Actor):
     async def rest(self) -> str:
         return "rested"
 
+    async def pass_on_in_a_nursery(self) -> None:
+        """Wait for the other one in a task of an own nursery."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            nursery.start_soon(self._pass_on)
+
+    async def _pass_on(self) -> None:
+        if self.other is not None:
+            await self.other.call(Loop.pass_on_in_a_nursery)
+
 
 async def start_loops(root: Supervisor, count: int) -> list[Ref[Loop]]:
     """A ring of actors, each knowing the next."""
@@ -207,6 +217,42 @@ async def test_a_ring_of_calls_raises_at_once_and_is_named(count: int) -> None:
             error = error.__cause__
         assert isinstance(error, CallCycle)
         assert set(error.ring) == {f"root/loop{number}" for number in range(count)}
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+async def test_a_ring_through_nurseries_is_found_too(count: int) -> None:
+    """An operation cannot end before the tasks it has opened, so their waiting is its own."""
+    async with open_supervisor() as root:
+        ring = await start_loops(root, count)
+        heard: list[Any] = []
+        await outcome_of(heard, ring[0].call, Loop.pass_on_in_a_nursery)
+        error: Any = heard[0]
+        while not isinstance(error, CallCycle):
+            error = error.__cause__ if isinstance(error, ActorCrashed) else error.exceptions[0]
+        assert len(error.ring) == count
+
+
+async def test_waiting_for_a_busy_actor_is_no_ring(autojump_clock: trio.testing.MockClock) -> None:
+    """Many may wait for one, and it for another, in nurseries and out of them."""
+    async with open_supervisor() as root:
+        first, second = await start_loops(root, 2)
+        busy = await root.start_child(Clerk)
+
+        class Fan(Loop):
+            async def fan_out(self) -> int:
+                async with trio.open_nursery() as nursery:
+                    for _ in range(5):
+                        nursery.start_soon(outcome_of, list[Any](), busy.call, Clerk.wait, 1.0)
+                        nursery.start_soon(outcome_of, list[Any](), first.call, Loop.rest)
+                return 5
+
+        fans = [await root.start_child(Fan) for _ in range(3)]
+        async with trio.open_nursery() as nursery:
+            for fan in fans:
+                nursery.start_soon(outcome_of, list[Any](), fan.call, Fan.fan_out)
+            nursery.start_soon(outcome_of, list[Any](), second.call, Loop.rest)
+        assert [fan.life for fan in fans] == [1, 1, 1]
+        assert trio.current_time() == 15
 
 
 async def test_a_call_to_oneself_off_turn_is_served() -> None:
