@@ -9,6 +9,7 @@ import trio
 from rich.console import Console
 
 from tinkex_actors.cli._demo_run import DemoOptions, run_demo
+from tinkex_actors.cli._logging import log_to_stderr
 from tinkex_actors.cli._screen import Screen
 from tinkex_actors.clients import TinkerClient, open_tinker
 from tinkex_actors.daemon.errors import RunError
@@ -55,6 +56,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     if base_url is None and base_model is not None:
         raise click.UsageError("--base-model goes with --base-url; for a directory use --model DIR")
     name = base_model or (model.resolve().name if model is not None else "tinkex/tiny")
+    log_to_stderr()
     console = Console(highlight=False)
     screen = Screen(console, steps=steps)
     options = DemoOptions(

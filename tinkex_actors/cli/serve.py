@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 import trio
 
-from tinkex_actors.local import TINY, ServerOptions, serve, tiny_model_path
+from tinkex_actors.cli._logging import log_to_stderr
+from tinkex_actors.local import TINY, FaultPlan, ServerOptions, serve, tiny_model_path
 
 
 @click.command("serve")
@@ -19,8 +20,20 @@ from tinkex_actors.local import TINY, ServerOptions, serve, tiny_model_path
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
 @click.option("--api-key", "api_keys", multiple=True, help="A key that is accepted (tml-...); may be given again.",
               show_default="any key that starts with tml-")  # fmt: skip
+@click.option(
+    "--faults", type=click.Path(path_type=Path), help="A TOML file of requests that shall go wrong, for tests."
+)
+@click.option("--log-requests", is_flag=True, help="Log every request on stderr.")
 def command(
-    *, models: tuple[str, ...], host: str, port: int, data: Path | None, seed: int, api_keys: tuple[str, ...]
+    *,
+    models: tuple[str, ...],
+    host: str,
+    port: int,
+    data: Path | None,
+    seed: int,
+    api_keys: tuple[str, ...],
+    faults: Path | None,
+    log_requests: bool,
 ) -> None:
     """Run the embedded Tinker-compatible server.
 
@@ -35,9 +48,12 @@ def command(
             data=data,
             seed=seed,
             api_keys=api_keys,
+            logs_requests=log_requests,
+            faults=FaultPlan() if faults is None else FaultPlan.read(faults),
         )
     except ValueError as fault:
         raise click.UsageError(str(fault)) from fault
+    log_to_stderr()
     trio.run(serve, options, click.echo)
 
 

@@ -37,6 +37,25 @@ def test_the_server_prints_one_line_and_stops_when_asked(tmp_path: Path) -> None
     assert (process.returncode, output, errors) == (0, "", "")
 
 
+def test_requests_go_wrong_as_planned_and_are_logged_beside_the_address(tmp_path: Path) -> None:
+    """Whoever tests a client of theirs starts the server so; stdout is still one line."""
+    (tmp_path / "plan.toml").write_text(
+        '[[fault]]\nkind = "status"\nroute = "POST client/config"\nstatus = 503\ncount = 1\n'
+    )
+    with running(["serve", "--faults", "plan.toml", "--log-requests"], tmp_path) as process:
+        url = read_line(process).strip()
+        answers = [
+            _post(f"{url}/api/v1/client/config", {"sdk_version": "0.38.0"}, key="tml-local")[0] for _ in range(2)
+        ]
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=20)
+
+    assert answers == [503, 200]
+    assert output == ""
+    assert "client/config" in errors
+    assert "tml-local" not in errors
+
+
 def test_only_the_given_keys_are_accepted(tmp_path: Path) -> None:
     """A refused key is told in one sentence, by the server and by the demo; the key itself is never shown."""
     with running(["serve", "--api-key", "tml-right"], tmp_path) as process:
@@ -61,11 +80,14 @@ def test_only_the_given_keys_are_accepted(tmp_path: Path) -> None:
         (["--host", "0.0.0.0"], 2, "needs an API key"),  # noqa: S104 - refused
         (["--api-key", "secret"], 2, "tml-"),
         (["--data", "a-file"], 1, "a-file"),
+        (["--faults", "a-file.toml"], 1, "a-file.toml"),
+        (["--faults", "broken.toml"], 2, "expected a plan of faults"),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path: Path, arguments: list[str], status: int, sentence: str) -> None:
     """What a person gets wrong is told to a person."""
     (tmp_path / "a-file").write_text("")
+    (tmp_path / "broken.toml").write_text("fault = 3")
 
     run = tinkex(["serve", *arguments], tmp_path)
 
