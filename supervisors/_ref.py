@@ -154,15 +154,26 @@ class Ref(Generic[A_co]):
         else:
             cell.cast(name, args, kwargs)
 
-    async def ended(self) -> Exit:
-        """Wait for the end of the current life and tell how it ended; at once, truthfully, when it is over."""
+    async def ended(self, *, life: int | None = None) -> Exit:
+        """Wait for the end of a life and tell how it ended; at once, truthfully, when it is over.
+
+        Args:
+            life: Its number, as :attr:`life` was; the current or else the last one by default.
+
+        Raises:
+            ValueError: There was no such life yet, or so many since that its exit is forgotten.
+        """
         cell = self._cell
-        life = cell.life
-        if life is not None:
-            return await cell.wait_ended(life)
-        while cell.exit is None:
+        current = cell.life
+        if current is not None and life in (None, current.number):
+            return await cell.wait_ended(current)
+        while life is None and cell.exit is None:
             await cell.changed()
-        return cell.exit
+        exit_ = cell.exit if life is None else cell.exit_of(life)
+        if exit_ is None:
+            raise ValueError(f"expected the number of a life that is known, up to {cell.lives}, got {life}")
+        await trio.lowlevel.checkpoint()
+        return exit_
 
     async def stop(self, *, reason: object = None, drain: bool = False) -> Exit:
         """Ask the actor to stop, wait until it is gone, and tell how it ended.

@@ -4,6 +4,8 @@ A slot keeps the child's spec, its path, how many lives it had and how the last 
 and is told when they end; everybody else waits here.
 """
 
+import traceback
+from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=AnySpec)
 
+
+_EXITS_KEPT = 8
+"""Exits of earlier lives that are remembered, for who asks late."""
 
 KILL_GRACE = 5.0
 """Seconds after which a cancelled child that is still there is reported; then twice that, and so on."""
@@ -56,8 +61,22 @@ class Slot(Generic[S]):
     """What a drawing calls a child without a more telling class."""
 
     __slots__ = (
-        "_changed", "exit", "id", "intent", "is_attended", "is_removed", "life", "lives", "path", "restarts", "retry",
-        "spec", "streak", "team",
+        "_changed",
+        "_exited",
+        "_past",
+        "exit",
+        "id",
+        "intent",
+        "is_attended",
+        "is_removed",
+        "life",
+        "lives",
+        "path",
+        "restarts",
+        "retry",
+        "spec",
+        "streak",
+        "team",
     )  # fmt: skip
 
     def __init__(self, team: "Team", spec: S, name: str) -> None:
@@ -79,6 +98,9 @@ class Slot(Generic[S]):
         self.is_attended = False
         """Somebody waits for the start of the current life, and is told if it fails."""
         self._changed: trio.Event | None = None
+        self._exited = 0
+        """Which life :attr:`exit` is of."""
+        self._past: deque[tuple[int, Exit]] | None = None
 
     @property
     def status(self) -> Status:
@@ -126,7 +148,8 @@ class Slot(Generic[S]):
     def life_ended(self, life: Life, exit_: Exit) -> None:
         """Note that the life, its helper tasks and its clean-up are over."""
         self.life = None
-        self.exit = life.exit = exit_
+        life.exit = exit_
+        self._remember(life.number, exit_)
         life.finish(exit_)
         self.team.child_ended(self, life, exit_)
         if not self.expects_life():
@@ -144,6 +167,22 @@ class Slot(Generic[S]):
 
     def refuse_mail(self) -> None:
         """Fail what waits for a life: there will be none."""
+
+    def _remember(self, number: int, exit_: Exit) -> None:
+        if self.exit is not None:
+            if self._past is None:
+                self._past = deque(maxlen=_EXITS_KEPT)
+            self._past.append((self._exited, self.exit))
+            if self.exit.error is not None:
+                # Its text and its lines are kept; the variables of its frames are a whole dead actor.
+                traceback.clear_frames(self.exit.error.__traceback__)
+        self._exited, self.exit = number, exit_
+
+    def exit_of(self, number: int) -> Exit | None:
+        """How life *number* ended, if that is over and still known."""
+        if number == self._exited:
+            return self.exit
+        return next((exit_ for past, exit_ in self._past or () if past == number), None)
 
     @trio.lowlevel.enable_ki_protection
     def remove(self) -> None:

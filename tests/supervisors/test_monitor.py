@@ -1,6 +1,8 @@
 """Ends: the record, waiting for it, and being told of it (sections EX of the catalogue)."""
 # ruff: noqa: ARG001 - a test has virtual time by naming the clock
 
+import gc
+import weakref
 from contextlib import suppress
 from typing import Any
 
@@ -272,6 +274,42 @@ async def test_waiting_for_an_end_is_about_the_life_there_is(autojump_clock: Moc
         clerk.kill()
         exit_ = await clerk.ended()
         assert (exit_.kind.value, clerk.life) == ("killed", 2)
+
+
+async def test_the_exits_of_earlier_lives_are_kept() -> None:
+    """Whoever remembered a life's number can ask for its end later; the last eight and the newest are known."""
+    async with open_clerk() as (_, clerk):
+        for number in range(1, 12):
+            assert clerk.life == number
+            clerk.cast_nowait(Clerk.crash if number % 2 else Clerk.finish)
+            await clerk.ended(life=number)
+            await settle()
+        assert (await clerk.ended(life=11)).kind.value == "crashed"
+        assert (await clerk.ended(life=10)).kind.value == "normal"
+        assert (await clerk.ended(life=3)).kind.value == "crashed"
+        for unknown in (1, 13, 0):
+            with pytest.raises(ValueError, match="up to 12"):
+                await clerk.ended(life=unknown)
+
+
+async def test_a_kept_crash_does_not_keep_a_dead_actor_alive() -> None:
+    """The error stays, with its lines; what its frames held goes with the next end."""
+
+    class Large(Clerk):
+        """Something to be freed."""
+
+    async with open_supervisor(max_restarts=10) as root:
+        large = await root.start_child(Large)
+        first = await large.get_state(weakref.ref)
+        for number in (1, 2):
+            large.cast_nowait(Clerk.crash)
+            await large.ended(life=number)
+        await settle()
+        gc.collect()
+        assert first() is None
+        error = (await large.ended(life=1)).error
+        assert error is not None
+        assert error.__traceback__ is not None
 
 
 @pytest.mark.otp("EX-06")
