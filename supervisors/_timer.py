@@ -4,11 +4,10 @@ A timer that fires only appends a message or begins a restart, so ten thousand o
 not a task each. Never early; equal times fire in the order they were armed; a cancelled timer never fires.
 """
 
-import heapq
-import itertools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -18,62 +17,68 @@ if TYPE_CHECKING:
     from supervisors._turn import ActorLife
 
 
-class HeapTimer:
-    """A pending action. Kept by whoever may want to cancel it."""
+class HeapTimer(list[Any]):
+    """A pending action. Kept by whoever may want to cancel it.
 
-    __slots__ = ("_action", "_timers", "when")
+    It is its own entry of the heap, ``[when, order, action, timers]``: one object, compared without a line of Python.
+    """
 
-    def __init__(self, timers: "Timers", when: float, action: Callable[[], None]) -> None:
-        self._timers = timers
-        self._action: Callable[[], None] | None = action
-        self.when = when
+    __slots__ = ()
+
+    @property
+    def when(self) -> float:
         """The time it fires at, on trio's clock."""
+        when: float = self[0]
+        return when
 
     @property
     def is_pending(self) -> bool:
         """Neither fired nor cancelled."""
-        return self._action is not None
+        return self[2] is not None
 
     def cancel(self) -> bool:
         """Make sure the action does not happen any more. Returns whether it was still to come."""
-        was_pending, self._action = self._action is not None, None
-        if was_pending:
-            self._timers.forget_one()
-        return was_pending
-
-    def fire(self) -> bool:
-        """Do the action, once. Returns whether there was one."""
-        action, self._action = self._action, None
-        if action is not None:
-            action()
-        return action is not None
+        if self[2] is None:
+            return False
+        self[2] = None
+        timers: Timers = self[3]
+        timers.forget_one()
+        return True
 
 
 class Timers:
     """The heap, and the task that watches it."""
 
-    __slots__ = ("_cancelled", "_heap", "_order", "_scope")
+    __slots__ = ("_cancelled", "_due", "_heap", "_order", "_scope")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, HeapTimer]] = []
-        self._order = itertools.count()
+        self._heap: list[HeapTimer] = []
+        self._order = 0
         self._cancelled = 0
+        self._due = -math.inf
+        """When the watching task wakes up by itself."""
         self._scope: trio.CancelScope | None = None
 
     def at(self, when: float, action: Callable[[], None]) -> HeapTimer:
         """Do *action* at *when*, in the watching task: it must not raise and not block."""
-        timer = HeapTimer(self, when, action)
-        heapq.heappush(self._heap, (when, next(self._order), timer))
-        if self._scope is not None and when < self._scope.deadline:
-            self._scope.deadline = when
+        self._order = order = self._order + 1
+        timer = HeapTimer((when, order, action, self))
+        heappush(self._heap, timer)
+        if when < self._due:
+            self._wake_at(when)
         return timer
+
+    def _wake_at(self, when: float) -> None:
+        self._due = when
+        if self._scope is not None:
+            self._scope.deadline = when
 
     def forget_one(self) -> None:
         """Note that a timer was cancelled, and sweep when most of the heap is dead: memory follows the living."""
         self._cancelled += 1
         if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):  # noqa: PLR2004 - small heaps are not worth it
-            self._heap = [entry for entry in self._heap if entry[2].is_pending]
-            heapq.heapify(self._heap)
+            self._heap[:] = [timer for timer in self._heap if timer.is_pending]
+            heapify(self._heap)
             self._cancelled = 0
 
     def __len__(self) -> int:
@@ -84,14 +89,20 @@ class Timers:
         """Fire what is due, for ever."""
         while True:
             self._fire_due()
-            with trio.CancelScope(deadline=self._heap[0][0] if self._heap else math.inf) as self._scope:
+            self._due = self._heap[0][0] if self._heap else math.inf
+            with trio.CancelScope(deadline=self._due) as self._scope:
                 await trio.sleep_forever()
 
     def _fire_due(self) -> None:
         now = trio.current_time()
-        while self._heap and self._heap[0][0] <= now:
-            if not heapq.heappop(self._heap)[2].fire():
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            timer = heappop(heap)
+            action, timer[2] = timer[2], None
+            if action is None:
                 self._cancelled -= 1
+            else:
+                action()
 
 
 class LifeTimer:
