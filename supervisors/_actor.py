@@ -38,6 +38,12 @@ class Actor:
     expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
     """Exceptions that are answers to the caller and no crash."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        errors: Any = cls.expected_errors  # of callers without a type checker, too
+        if not isinstance(errors, tuple) or not all(map(_is_error, cast("tuple[object, ...]", errors))):
+            raise TypeError(f"{cls.__name__}.expected_errors must be a tuple of Exception classes, got {errors!r}")
+
     async def on_start(self) -> None:
         """Begin the life, before its first message. What it raises is a failed start."""
 
@@ -197,6 +203,10 @@ class Actor:
             cached = _find_operations(cls)
             type.__setattr__(cls, "_operations_of_actor", cached)
         return cached
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)
 
 
 def _find_operations(cls: type[Actor]) -> dict[object, str]:

@@ -1,6 +1,6 @@
 """What users hold of a supervisor: start, stop, restart and look at its children."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
@@ -139,9 +139,11 @@ class Supervisor:
 
         If the caller is cancelled meanwhile, so is the start.
         """
-        spec: ChildSpec[Any] = (
-            cast("ChildSpec[Any]", child) if isinstance(child, ChildSpec) else ChildSpec(child, name=name, **options)
-        )
+        if isinstance(child, ChildSpec):
+            spec = cast("ChildSpec[Any]", child)
+            _refuse_options(spec, name, options)
+        else:
+            spec = ChildSpec[Any](child, name=name, **options)
         cell = cast("Cell[A]", add_child(self._team, spec))
         await self._team.start(cell)
         return cell.ref
@@ -158,6 +160,8 @@ class Supervisor:
         Raises:
             StartError, AlreadyStarted, AlreadyPresent, TooManyChildren, SupervisorStopped: As for :meth:`start_child`.
         """
+        if isinstance(spec, SupervisorSpec):
+            _refuse_options(spec, None, options)
         whole = spec if isinstance(spec, SupervisorSpec) else SupervisorSpec(spec, **options)
         slot = cast(SupervisorSlot, add_child(self._team, whole))
         await self._team.start(slot)
@@ -278,6 +282,13 @@ class Supervisor:
 
     def __repr__(self) -> str:
         return f"<Supervisor {self.path}, {len(self._team.slots)} children>"
+
+
+def _refuse_options(spec: object, name: object, options: Mapping[str, object]) -> None:
+    given = [*options, *([] if name is None else ["name"])]
+    if given:
+        kind = type(spec).__name__
+        raise TypeError(f"a {kind} is complete: give {', '.join(given)} to it, or use attrs.evolve(spec, ...)")
 
 
 def address_of(slot: Slot[Any]) -> Ref[Any] | Supervisor:

@@ -87,7 +87,7 @@ async def test_a_part_that_fails_for_good_ends_the_program(autojump_clock: MockC
         async with open_supervisor(max_restarts=0) as root:
             with pytest.raises(StartError):
                 await root.start_supervisor(app(diary, "a", failing, restart="transient"))
-            await root.start_supervisor(app(diary, "a", failing, restart="transient"), max_restarts=0)
+            await root.start_supervisor(app(diary, "a", failing, restart="transient"))
             failing.failing_starts = math.inf
             for _ in range(5):
                 inner = root.supervisor("app-a")

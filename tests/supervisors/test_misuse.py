@@ -1,0 +1,98 @@
+"""Misuse raises at once, and says what to do instead."""
+
+from typing import Any
+
+import pytest
+import trio
+
+from supervisors import (
+    Actor,
+    ActorNotAlive,
+    ChildNotFound,
+    ChildSpec,
+    StartError,
+    SupervisorStopped,
+    open_supervisor,
+)
+from tests.supervisors.cast import Clerk, open_clerk
+
+
+async def test_a_cast_from_another_thread_is_refused() -> None:
+    """Waking a task from there would corrupt the run; trio has a way in."""
+    async with open_clerk() as (_, clerk):
+
+        def elsewhere() -> None:
+            clerk.cast_nowait(Clerk.echo, "a")
+
+        with pytest.raises(RuntimeError, match=r"trio\.from_thread\.run\(ref\.call"):
+            await trio.to_thread.run_sync(elsewhere)
+        assert await clerk.call(Clerk.echo, "still there") == "still there"
+
+
+async def test_a_thread_gets_in_by_trios_own_door() -> None:
+    """The advice of the error works."""
+    async with open_clerk() as (_, clerk):
+        answer = await trio.to_thread.run_sync(lambda: trio.from_thread.run(lambda: clerk.call(Clerk.echo, "hello")))
+        assert answer == "hello"
+
+
+async def test_a_call_from_another_trio_run_is_refused() -> None:
+    """A ref is of one run."""
+    async with open_clerk() as (_, clerk):
+
+        async def other_run() -> None:
+            await clerk.call(Clerk.echo, "a")
+
+        with pytest.raises(RuntimeError, match="another thread or trio run"):
+            await trio.to_thread.run_sync(trio.run, other_run)
+        assert await clerk.call(Clerk.echo, "still there") == "still there"
+
+
+async def test_a_closed_tree_refuses_calls_and_orders_and_still_tells_the_truth() -> None:
+    """Refs and handles may outlive their tree."""
+    async with open_clerk() as (root, clerk):
+        pass
+    with pytest.raises(ActorNotAlive):
+        await clerk.call(Clerk.echo, "a")
+    clerk.cast_nowait(Clerk.echo, "a")
+    with pytest.raises(SupervisorStopped):
+        await root.start_child(Clerk)
+    with pytest.raises(SupervisorStopped):
+        await root.terminate_child("clerk")
+    with pytest.raises(ChildNotFound):
+        root.child("clerk")
+    assert (await clerk.ended()).kind.value == "shutdown"
+    assert root.tree().status == "down"
+
+
+async def test_an_instance_instead_of_a_factory_is_refused_with_the_right_line() -> None:
+    """The most likely mistake of all."""
+    async with open_supervisor() as root:
+        with pytest.raises(TypeError, match=r"pass `lambda: Counter\(40\)`, not `Counter\(40\)`"):
+            await root.start_child(Clerk())  # type: ignore[call-overload]  # the mistake
+
+
+async def test_a_factory_that_makes_something_else_is_a_failed_start() -> None:
+    """It is named, and nothing is left."""
+
+    def make() -> Any:
+        return dict[str, str]
+
+    async with open_supervisor() as root:
+        with pytest.raises(StartError, match=r"must make an Actor, got \{\}"):
+            await root.start_child(make())
+        assert root.count_children().specs == 0
+
+
+@pytest.mark.parametrize("errors", [ValueError, [ValueError], (ValueError, "TypeError"), (BaseException,), None])
+def test_expected_errors_that_are_no_tuple_of_exceptions_are_refused_where_they_are_written(errors: object) -> None:
+    """A class that could not sort its own errors is not made."""
+    with pytest.raises(TypeError, match="must be a tuple of Exception classes"):
+        type("Wrong", (Actor,), {"expected_errors": errors})
+
+
+async def test_a_spec_and_options_together_are_refused() -> None:
+    """A spec is complete."""
+    async with open_supervisor() as root:
+        with pytest.raises(TypeError, match="a ChildSpec is complete: give restart to it"):
+            await root.start_child(ChildSpec(Clerk), restart="transient")  # type: ignore[call-overload]  # the mistake
