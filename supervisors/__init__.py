@@ -29,19 +29,26 @@ one, with what arguments. mypy and pyright check the whole of it::
 
 What an actor can do with itself: ``self.ref`` (its own address; ``self.ref.cast_nowait(...)`` is the message to
 oneself), ``self.stop()``, ``async with self.off_turn():``, ``self.start_soon(fn, *args)`` for helper tasks,
-``self.send_after`` and ``self.send_every`` for timers. Helpers and timers end with the life.
+``self.send_after``, ``self.send_every`` and ``self.send_when_idle`` for timers, ``self.continue_with`` for what comes
+next, ``self.monitor`` to be told of another's end. Helpers, timers and monitors end with the life.
+
+What a ref can do: ``call``, ``cast``, ``cast_nowait``, ``ended``, ``stop``, ``kill``; to look without disturbing,
+``snapshot``, ``trace`` and ``statistics``; to hold an actor up, ``suspend``, ``resume``, ``get_state``,
+``replace_state``.
 
 What a supervisor can do: ``start_child``, ``start_supervisor`` (``SupervisorSpec(..., dynamic=True)`` for children that
 come and go), ``terminate_child``, ``restart_child``, ``delete_child``, ``which_children``, ``count_children``,
 ``child``, ``supervisor``, ``whereis``, ``tree``.
 
-Beside them: :class:`TaskSupervisor` (functions run as children, with results and streams), :class:`Registry` and
+Beside them: :func:`child_from` (children from context managers and plain async functions), :func:`explain` (what a spec
+promises), :class:`Watchdog` (reports operations that take too long), :class:`PartitionSupervisor`, :class:`TaskSupervisor` (functions run as children, with results and streams), :class:`Registry` and
 :class:`DuplicateRegistry` (typed keys, names for children), :class:`Groups`, :class:`Topic` (publish and subscribe),
 :class:`StateMachine`, and :func:`run` for programs that end by signals.
 
 General layout: ``_restart``, ``_spec``, ``_exit``, ``_events`` and ``_errors`` are pure; ``_reply`` is one message and
-its one answer; ``_life`` is one incarnation, ``_turn`` that of an actor and who may touch its state; ``_slot`` and
-``_cell`` hold one child over many lives; ``_team`` orders starts, restarts and stops; ``_actor``, ``_ref`` and
+its one answer, ``_mailbox`` a bound for many; ``_life`` is one incarnation, ``_turn`` that of an actor, ``_off_turn``
+who may touch its state; ``_slot`` and ``_cell`` hold one child over many lives; ``_team`` and ``_group_restart`` order
+starts, restarts and stops, ``_root`` the outermost; ``_actor``, ``_ref`` and
 ``_supervisor`` are what users write and hold. ``_task``, ``_stream`` and ``_tasks``, ``_registry`` and ``_group``,
 ``_topic``, ``_machine`` and ``_state_machine`` stand on top of these.
 """
