@@ -133,7 +133,12 @@ class Life:
         self.cancel()
 
     def start_helper(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
-        """Run ``fn(*args)`` in a task that ends before the life does."""
+        """Run ``fn(*args)`` in a task that ends before the life does.
+
+        Raises:
+            RuntimeError: Helper tasks have been ended already.
+        """
+        self.check_not_over("helper tasks")
         if self._helpers is None:
             self._helpers = {}
         scope = trio.CancelScope()
@@ -157,6 +162,15 @@ class Life:
             if not helpers and self.watcher is not None:
                 watcher, self.watcher = self.watcher, None
                 trio.lowlevel.reschedule(watcher, outcome.Value(None))
+
+    def check_not_over(self, what: str) -> None:
+        """Refuse to begin what could not end with this life any more: its clean-up has begun, or it is gone.
+
+        Raises:
+            RuntimeError: With what to do instead.
+        """
+        if self.grace is not None or self.exit is not None:
+            raise RuntimeError(f"{what} of {self.slot.path} end before on_stop; in on_stop, await what is to be done")
 
     def stacks(self) -> tuple[tuple[str, ...], ...]:
         """Where the tasks of this life are, the main one first."""

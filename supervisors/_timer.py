@@ -150,7 +150,7 @@ class LifeTimer:
             self._life.disarm(self)
         if self._served is not None and not self._life.is_idle_since(self._served):
             return
-        if self._queued is None or self._queued.is_begun:
+        if self._life.cell.server is self._life and (self._queued is None or self._queued.is_begun):
             request = self._request
             self._queued = Request(request.cell, request.operation, request.args, request.kwargs)
             self._life.cell.post_own(self._queued)

@@ -236,6 +236,7 @@ class ActorLife(TurnLife):
 
     def arm(self, when: float, interval: float | None, request: Request) -> LifeTimer:
         """Post *request* at *when*, and every *interval* seconds from then on. Dies with the life."""
+        self.check_not_over("timers")
         handle = LifeTimer(self, when, interval, request)
         if self._timers is None:
             self._timers = set()

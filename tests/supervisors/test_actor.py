@@ -295,3 +295,30 @@ async def test_stop_with_drain_serves_what_is_queued_first(autojump_clock: trio.
         await settle()
         await clerk.stop(drain=True)
         assert log == ["wait 1", "waited", "queued", "stop shutdown"]
+
+
+@pytest.mark.parametrize("what", ["helper tasks", "timers"])
+async def test_nothing_that_ends_before_on_stop_can_begin_in_it(what: str) -> None:
+    """It would belong to nobody: what is to be done there is awaited there."""
+
+    class Late(Clerk):
+        async def on_stop(self, _: Exit, /) -> None:
+            if what == "timers":
+                self.send_after(0, Clerk.echo, "late")
+            else:
+                self.start_soon(fail)
+
+    async with open_supervisor() as root:
+        ref = await root.start_child(Late, restart="temporary")
+        exit_ = await ref.stop()
+        assert f"{what} of root/late-1 end before on_stop" in str(exit_.error)
+
+
+async def test_an_actor_that_is_gone_begins_nothing() -> None:
+    """Whoever still holds the object cannot start tasks with it that nobody would end."""
+    async with open_supervisor() as root:
+        ref = await root.start_child(Clerk, restart="temporary")
+        actor = await ref.get_state(lambda it: it)
+        await ref.stop()
+        with pytest.raises(RuntimeError, match="end before on_stop"):
+            actor.start_soon(fail)
