@@ -1,5 +1,8 @@
 """The Tinker client as a supervised tree, and everything around it.
 
+Importing this package imports nothing else: a name brings its module when it is first asked for, so that a command such as
+``tinkex --version`` does not wait for what it does not use.
+
 Twenty lines that train and sample, on a machine with nothing but this package (``local=True`` starts the embedded
 server; ``open_tinker(Settings())`` takes address and key from the environment)::
 
@@ -26,9 +29,6 @@ server; ``open_tinker(Settings())`` takes address and key from the environment):
             print(tinker.tree())
 
     trio.run(main)
-
-Importing this package imports nothing else: a name brings its module when it is first asked for, so that a command such as
-``tinkex --version`` does not wait for what it does not use.
 """
 
 from importlib import import_module
