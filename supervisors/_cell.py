@@ -163,8 +163,9 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             if isinstance(message, tuple):
                 if keep:
                     self.open_queue().append(message)
-            elif not message.fail(self.ended_error(exit_)) and keep and not message.is_gone:
-                self.open_queue().append(message)
+            else:
+                # Without a caller it is the life's own, a timer's or a continuation: that ends with it.
+                message.fail(self.ended_error(exit_))
         if self.bound is not None and self.bound.at_door:
             self.bound.refill(self.open_queue())
 

@@ -73,9 +73,10 @@ class Life:
         finally:
             self.slot.life_ended(self, exit_)
 
-    async def run(self) -> None:
-        """Do what this life is for, until it is finished or asked to end."""
-        raise AssertionError
+    if TYPE_CHECKING:
+
+        async def run(self) -> None:
+            """Do what this life is for, until it is finished or asked to end."""
 
     async def clean_up(self, exit_: Exit) -> None:
         """Tidy up, within the child's budget. Not called when killed."""

@@ -7,10 +7,10 @@ so a cancelled sender knows that nothing was sent.
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from supervisors._errors import MailboxFull
-from supervisors._reply import Message, Request, to_request
+from supervisors._reply import Message, Request, to_message, to_request
 from supervisors._spec import Mailbox, Overflow
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Bound:
         if len(queue) >= self._capacity:
             self._sweep(queue)
         if len(queue) < self._capacity and not self.at_door:
-            queue.append(request)
+            queue.append(to_message(request))
             return True
         match self._overflow:
             case Overflow.WAIT if may_wait:
@@ -58,7 +58,9 @@ class Bound:
                 self._cell.emit_dropped(request)
             case Overflow.DROP_OLDEST:
                 self._drop_oldest(queue)
-                queue.append(request)
+                queue.append(to_message(request))
+            case _:
+                assert_never(self._overflow)
         return self._overflow is not Overflow.WAIT
 
     def refill(self, queue: deque[Message]) -> None:
@@ -69,7 +71,7 @@ class Bound:
                 continue
             if not request.is_call:
                 request.answer(None)
-            queue.append(request)
+            queue.append(to_message(request))
 
     def _sweep(self, queue: deque[Message]) -> None:
         """Forget messages of callers who went away: they are never begun and need no room."""

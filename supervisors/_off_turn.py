@@ -67,9 +67,10 @@ class TurnLife(Life):
         self._retakers: deque[trio.lowlevel.Task] | None = None
         self._drain = False
 
-    async def serve(self, message: Message | None) -> None:
-        """Perform *message* and what follows, holding the turn; rest when there is nothing to do."""
-        raise AssertionError(message)
+    if TYPE_CHECKING:
+
+        async def serve(self, message: Message | None) -> None:
+            """Perform *message* and what follows, holding the turn; rest when there is nothing to do."""
 
     def not_alive(self, exit_: Exit) -> ActorNotAlive:
         """A fresh exception for one waiter."""
@@ -108,7 +109,7 @@ class TurnLife(Life):
         if self.turn is not me:
             return None
         if self._retakers:
-            self._hand_over()
+            self._hand_over(self._retakers)
             return None
         queue = self.cell.queue
         if queue and (self.asked is None or self._drain):
@@ -179,14 +180,12 @@ class TurnLife(Life):
             await trio.lowlevel.wait_task_rescheduled(never_abort)
             if self.turn is not me:
                 await trio.lowlevel.checkpoint()  # the life was cancelled: this raises
-        if self._away is not None:
-            self._away.pop(me, None)
+        (self._away or {}).pop(me, None)
         self.running = request
 
-    def _hand_over(self) -> None:
-        if self._retakers:
-            task = self.turn = self._retakers.popleft()
-            trio.lowlevel.reschedule(task, outcome.Value(None))
+    def _hand_over(self, retakers: deque[trio.lowlevel.Task]) -> None:
+        task = self.turn = retakers.popleft()
+        trio.lowlevel.reschedule(task, outcome.Value(None))
 
     async def suspend(self) -> None:
         """Take the turn from the actor, once the running operation has finished. Nothing if it is suspended."""
@@ -218,7 +217,7 @@ class TurnLife(Life):
         """Give the turn to who waits for it, the next message, or nobody."""
         self.turn = self.cell.inbox = None
         if self._retakers:
-            self._hand_over()
+            self._hand_over(self._retakers)
         elif (queue := self.cell.queue) and (self.asked is None or self._drain):
             self.offer(self.cell.next_message(queue))
 
@@ -238,7 +237,7 @@ class OffTurn:
     def __init__(self, life: TurnLife) -> None:
         self._life = life
         self._scope = trio.CancelScope()
-        self._request: Request | None = None
+        self._request: Request
 
     async def __aenter__(self) -> None:
         request = self._request = self._life.leave_turn()
@@ -250,9 +249,7 @@ class OffTurn:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        request = self._request
-        if request is not None:
-            request.scope = None
-            # What the scope would swallow goes on: the whole operation unwinds, not only the block.
-            self._scope.__exit__(kind, error, traceback)
-            await self._life.retake_turn(request)
+        self._request.scope = None
+        # What the scope would swallow goes on: the whole operation unwinds, not only the block.
+        self._scope.__exit__(kind, error, traceback)
+        await self._life.retake_turn(self._request)

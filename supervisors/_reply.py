@@ -84,3 +84,8 @@ Message: TypeAlias = Request | Cast
 def to_request(cell: "Cell[Any]", message: Message) -> Request:
     """The request that *message* is, or would be."""
     return Request(cell, *message) if isinstance(message, tuple) else message
+
+
+def to_message(request: Request) -> Message:
+    """What stands in a mailbox for a sender's *request*: a cast needs no more than its tuple."""
+    return request if request.is_call else (request.operation, request.args, request.kwargs)

@@ -16,6 +16,7 @@ Every restart, and every retry of one that failed, is counted. When more than ``
 
 from collections import deque
 from enum import Enum, auto
+from typing import assert_never
 
 from attrs import define, field
 
@@ -64,6 +65,8 @@ def wants_restart(exit_: Exit, restart: Restart) -> bool:
             return not exit_.is_clean
         case Restart.TEMPORARY:
             return False
+        case _:
+            assert_never(restart)
 
 
 def decide(exit_: Exit, restart: Restart, window: RestartWindow, now: float) -> Decision:

@@ -122,9 +122,11 @@ class Slot(Generic[S]):
         """Tell the tree's observers."""
         self.team.runtime.emit(event)
 
-    def make_life(self) -> Life:
-        """Build the next incarnation."""
-        raise AssertionError
+    if TYPE_CHECKING:
+
+        def make_life(self) -> Life:
+            """Build the next incarnation."""
+            ...
 
     @trio.lowlevel.enable_ki_protection
     def begin(self, *, is_attended: bool = False) -> None:

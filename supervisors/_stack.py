@@ -1,7 +1,5 @@
 """Where a task is, as text: for what does not answer any more."""
 
-import traceback
-
 import trio
 
 
@@ -17,11 +15,3 @@ def stack_of(task: trio.lowlevel.Task) -> tuple[str, ...]:
     here = __file__.rpartition("/")[0] + "/_"
     users = tuple(text for filename, text in lines if not filename.startswith(here))
     return users or tuple(text for _, text in lines)
-
-
-def text_of(error: BaseException) -> str:
-    """The whole traceback, even of an error whose own text raises."""
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception as broken:  # noqa: BLE001 - a user's broken text must not hurt who reports it
-        return f"<{type(error).__name__}, whose text raises {type(broken).__name__}>"

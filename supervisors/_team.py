@@ -8,7 +8,7 @@ Group restarts are ``_group_restart``'s business.
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, assert_never
 
 import trio
 
@@ -259,7 +259,8 @@ class Team:
             if slot.intent is Intent.REPLACE and slot.restart is Restart.TEMPORARY:
                 self.forget(slot)
             return
-        match self._judge(slot, life, exit_):
+        decision = self._judge(slot, life, exit_)
+        match decision:
             case Decision.RESTART:
                 self._restart(slot, life, exit_)
             case Decision.LEAVE | Decision.FORGET:
@@ -268,6 +269,8 @@ class Team:
                     self._check_significant(slot)
             case Decision.GIVE_UP:
                 self._give_up(exit_)
+            case _:
+                assert_never(decision)
 
     def _report(self, slot: AnySlot, life: Life, exit_: Exit) -> None:
         # A kill by order is no failure, a clean-up that crashes is one even then.

@@ -249,8 +249,7 @@ class ActorLife(TurnLife):
 
     def disarm(self, timer: LifeTimer) -> None:
         """Forget a timer that has nothing more to do."""
-        if self._timers is not None:
-            self._timers.discard(timer)
+        (self._timers or set[LifeTimer]()).discard(timer)
 
     # ------------------------------------------------------------------ the end
 

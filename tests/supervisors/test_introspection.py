@@ -165,3 +165,16 @@ async def test_looking_into_a_dead_actor_says_that_it_is_dead() -> None:
         for look in (clerk.suspend, lambda: clerk.get_state(repr)):
             with pytest.raises(ActorNotAlive):
                 await look()
+
+
+async def test_suspending_an_actor_that_ends_meanwhile_says_so(autojump_clock: MockClock) -> None:
+    """Whoever waits for its turn is told that there will be none."""
+    async with open_clerk(restart="temporary") as (_, clerk), trio.open_nursery() as nursery:
+        clerk.cast_nowait(Clerk.wait, 5)
+        await settle()
+        heard: list[Any] = []
+        nursery.start_soon(outcome_of, heard, clerk.suspend)
+        await settle()
+        clerk.kill()
+        await settle()
+        assert [type(item) for item in heard] == [ActorNotAlive]

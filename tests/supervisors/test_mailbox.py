@@ -206,3 +206,42 @@ async def test_a_full_mailbox_does_not_starve_the_rest_of_the_program() -> None:
             await trio.lowlevel.checkpoint()
         busy.kill()
         await busy.ended()
+
+
+async def test_keep_mailbox_keeps_what_senders_sent_and_not_the_lifes_own_timers(autojump_clock: MockClock) -> None:
+    """A timer belongs to the life that armed it, even when its message was queued."""
+
+    class Timed(Clerk):
+        async def arm(self) -> None:
+            self.send_after(0.5, Clerk.echo, "timer")
+
+    log: list[str] = []
+    async with open_supervisor() as root:
+        ref = await root.start_child(lambda: Timed(log), keep_mailbox=True)
+        await ref.call(Timed.arm)
+        ref.cast_nowait(Clerk.wait, 1)
+        ref.cast_nowait(Clerk.crash)
+        ref.cast_nowait(Clerk.echo, value="kept")
+        await trio.sleep(5)
+        assert log == ["wait 1", "waited", "stop crashed", "kept"]
+
+
+async def test_a_cast_to_a_bounded_actor_that_is_gone_does_nothing() -> None:
+    """Room or no room."""
+    async with open_clerk(mailbox=Mailbox(1), restart="temporary") as (_, clerk):
+        await clerk.stop()
+        await clerk.cast(Clerk.echo, "a")
+        clerk.cast_nowait(Clerk.echo, "b")
+
+
+async def test_a_row_of_casts_with_keywords_and_without_is_served_in_order() -> None:
+    """However they are written."""
+    log: list[str] = []
+    async with open_clerk(log) as (_, clerk):
+        await clerk.suspend()
+        clerk.cast_nowait(Clerk.echo, "a")
+        clerk.cast_nowait(Clerk.echo, value="b")
+        clerk.cast_nowait(Clerk.echo, "c")
+        clerk.resume()
+        await clerk.call(Clerk.echo, "d")
+        assert log == ["a", "b", "c", "d"]

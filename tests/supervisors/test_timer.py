@@ -59,8 +59,10 @@ async def test_a_timer_fires_on_time_and_knows_how_long_it_has(autojump_clock: M
         await waker.call(Waker.arm, 1.0, "a")
         await trio.sleep(0.4)
         assert await waker.call(Waker.remaining, "a") == pytest.approx(0.6)
+        assert await waker.get_state(lambda it: it.timers["a"].is_pending)
         await trio.sleep(1)
         assert await waker.call(Waker.remaining, "a") is None
+        assert not await waker.get_state(lambda it: it.timers["a"].is_pending)
         assert await waker.call(Waker.cancel, "a") is False
         assert await log_of(waker) == [(1.0, "a")]
 
