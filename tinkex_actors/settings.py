@@ -93,6 +93,13 @@ class Figures:
     poll_backoff_max: float = field(default=30.0, validator=_above_zero)
     """The longest delay after a poll that was refused with 429, timed out or found no server."""
 
+    lost_poll_delay: float = field(default=0.1, validator=_above_zero)
+    """How long until a poll is begun again that was lost with its poller."""
+    garbled_promises: int = field(default=3, validator=_above_zero)
+    """How many answers to one submission may be unreadable before it counts as unanswered."""
+    garbled_delay: float = field(default=0.1, validator=_above_zero)
+    """How long until a submission is repeated whose answer could not be read."""
+
     trace_interval: float = field(default=5.0, validator=_above_zero)
     """How often the server is asked whether the trace of a session is ready."""
 

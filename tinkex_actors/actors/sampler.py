@@ -31,8 +31,6 @@ from tinkex_actors.wire.requests import CancelFutureRequest
 T = TypeVar("T")
 
 _log = structlog.get_logger("tinkex_actors")
-_RETRY_DELAY = 0.1
-"""Seconds until a retrieval is tried again that was lost with its poller."""
 
 
 class Sampler(Crashable):
@@ -87,7 +85,7 @@ class Sampler(Crashable):
             self._ledger.settle(number, error)
         except (ActorCrashed, ActorNotAlive):
             # The poller's next life knows nothing of us, and asking twice for one promise is harmless.
-            self.send_after(_RETRY_DELAY, Sampler.serve, number)
+            self.send_after(self._figures.lost_poll_delay, Sampler.serve, number)
         if self._ledger.waiting:
             self.ref.cast_nowait(Sampler.work_off)
 

@@ -17,17 +17,14 @@ from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Retrieval, Value
 from tinkex_actors.actors.poller import Poller
+from tinkex_actors.settings import Figures
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.seam import Transport
 from tinkex_actors.types.errors import APIConnectionError, APIStatusError, ResponseInvalid, TinkerError
 from tinkex_actors.types.futures import Promise
 
-_RETRY_DELAY = 0.1
-"""Seconds until a retrieval is tried again that was lost with its poller."""
 _FIRST_SERVER_ERROR = 500
 _TIMEOUT = 408
-_GARBLED_ANSWERS = 3
-"""How many promises in a row may be unreadable before it counts as none."""
 
 
 @define
@@ -54,10 +51,11 @@ class Submission:
 class Trainer(Crashable):
     """Keeps one model's requests in order."""
 
-    def __init__(self, ledger: Ledger, transport: Transport, poller: Ref[Poller]) -> None:
+    def __init__(self, ledger: Ledger, transport: Transport, poller: Ref[Poller], figures: Figures) -> None:
         self._ledger = ledger
         self._transport = transport
         self._poller = poller
+        self._figures = figures
         self._is_sending = False
 
     async def on_start(self) -> None:
@@ -92,7 +90,7 @@ class Trainer(Crashable):
             fate = error
         except (ActorCrashed, ActorNotAlive):
             # Its next life knows nothing of us, and asking twice for one promise is harmless.
-            self.send_after(_RETRY_DELAY, Trainer.follow, number)
+            self.send_after(self._figures.lost_poll_delay, Trainer.follow, number)
             return
         self._ledger.settle(number, fate)
 
@@ -138,6 +136,6 @@ class Trainer(Crashable):
                 )
             except ResponseInvalid:
                 garbled += 1
-                if garbled == _GARBLED_ANSWERS:
+                if garbled == self._figures.garbled_promises:
                     raise
-                await trio.sleep(_RETRY_DELAY)
+                await trio.sleep(self._figures.garbled_delay)

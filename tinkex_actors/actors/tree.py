@@ -102,7 +102,8 @@ class TinkerTree:
     def add_trainer(self, ledger: Ledger) -> None:
         """Have a Trainer work off *ledger*, in this life and every later one."""
         poller = self.root.whereis(POLLER)
-        self._add(ledger, Trainer, lambda: Trainer(ledger, self.transport, poller))
+        figures = self.settings.figures
+        self._add(ledger, Trainer, lambda: Trainer(ledger, self.transport, poller, figures))
 
     def add_sampler(self, ledger: SampleLedger) -> None:
         """Have a Sampler work off *ledger*, in this life and every later one."""

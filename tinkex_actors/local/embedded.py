@@ -17,8 +17,10 @@ class EmbeddedServer(Actor):
     is left, and with port 0 it has another address.
     """
 
-    def __init__(self, options: ServerOptions | None = None) -> None:
+    def __init__(self, options: ServerOptions | None = None, announce: Callable[[str], None] | None = None) -> None:
+        """Run a server as *options* say; *announce* is told its URL in every life, when connections are taken."""
         self._options = options or ServerOptions()
+        self._announce = announce
         self._server: LocalServer | None = None
         self._is_ready = trio.Event()
 
@@ -40,6 +42,8 @@ class EmbeddedServer(Actor):
 
     async def _run(self) -> None:
         async with open_server(self._options) as self._server:
+            if self._announce is not None:
+                self._announce(self._server.url)
             self._is_ready.set()
             await trio.sleep_forever()
 

@@ -1,6 +1,8 @@
 """However a client is left, it leaves nothing behind: no task, no request, no connection, no waiter."""
 
 import socket
+from contextlib import suppress
+from typing import Any
 
 import pytest
 import trio
@@ -11,34 +13,40 @@ from trio.testing import MockClock
 
 from supervisors import RestartLimitExceeded
 from tests.tinkex_actors.fake_tinker import SETTINGS, FakeTinker, a_datum, make_trainer, open_fake
-from tinkex_actors.actors.errors import ClientClosed
+from tinkex_actors.actors.errors import ClientClosed, OperationWithdrawn
 from tinkex_actors.clients import Pending, open_tinker
 from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.types import APIConnectionError, ModelInput, OptimStepResponse
 
 
-async def work(fake: FakeTinker) -> None:
+async def work(fake: FakeTinker, made: list[Pending[Any]]) -> None:
     """A bit of everything, for ever."""
     async with open_fake(fake) as tinker:
         trainer = await make_trainer(tinker)
         while True:
-            gradients, update = trainer.forward_backward([a_datum()], "cross_entropy"), trainer.optim_step()
+            step: list[Pending[Any]] = [trainer.forward_backward([a_datum()], "cross_entropy"), trainer.optim_step()]
+            made += step
             sampler = await trainer.save_weights_and_get_sampling_client()
             samples = [sampler.sample(ModelInput.from_ints([1])) for _ in range(3)]
-            await gradients
-            await update
-            for sample in samples:
-                await sample
+            made += samples
+            for pending in (*step, *samples):
+                await pending
 
 
 async def leave_after(seconds: float) -> tuple[FakeTinker, float]:
     fake = FakeTinker()
+    made = list[Pending[Any]]()
     before = {id(task) for task in tasks()}
     with trio.move_on_after(seconds) as scope:
-        await work(fake)
+        await work(fake, made)
+    late = trio.current_time() - seconds
     assert scope.cancelled_caught
     assert {id(task) for task in tasks()} == before
-    return fake, trio.current_time() - seconds
+    for pending in made:
+        with suppress(ClientClosed, OperationWithdrawn):
+            await pending
+    assert trio.current_time() == seconds + late
+    return fake, late
 
 
 def tasks() -> list[trio.lowlevel.Task]:

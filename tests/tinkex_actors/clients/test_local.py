@@ -6,7 +6,7 @@ import trio
 from supervisors import Name
 from tinkex_actors import AdamParams, Datum, ModelInput, SamplingParams, TrainingClient, open_tinker
 from tinkex_actors.clients import embedded
-from tinkex_actors.clients.embedded import EmbeddedServer
+from tinkex_actors.local import EmbeddedServer
 from tinkex_actors.settings import Settings
 from tinkex_actors.types import NotFoundError, TinkerError
 
