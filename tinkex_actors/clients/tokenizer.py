@@ -1,7 +1,8 @@
 """A model's tokenizer: which one it is, where it is found, and text to tokens and back.
 
-A model's tokenizer is named by the server or guessed from the model's name. A name that is a directory on this machine is
-read from there, as the embedded server's are; any other is fetched from the Hugging Face hub once and kept in its cache.
+A model's tokenizer is named by the server or guessed from the model's name. The one of the model that comes with this
+package lies in it; a name that is a directory on this machine is read from there, as the embedded server's are; any other
+is fetched from the Hugging Face hub once and kept in its cache.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ import tokenizers
 _LLAMA_3 = "meta-llama/Llama-3"
 _LLAMA_3_TOKENIZER = "thinkingmachineslabinc/meta-llama-3-instruct-tokenizer"
 _ORGANISATION_MODEL_VARIANT = 2
+_TINY = "tinkex/tiny"
+_TINY_FOLDER = Path(__file__).parents[1] / "local" / "models" / "tiny"
 
 
 class Tokenizer:
@@ -28,7 +31,7 @@ class Tokenizer:
             FileNotFoundError: The directory has no ``tokenizer.json``.
             ValueError: The hub has no such tokenizer, or cannot be reached.
         """
-        folder = Path(name)
+        folder = _TINY_FOLDER if name == _TINY else Path(name)
         if folder.is_dir():
             file = folder / "tokenizer.json"
             if not file.exists():

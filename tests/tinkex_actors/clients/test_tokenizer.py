@@ -32,6 +32,13 @@ def test_a_directory_on_this_machine_is_read() -> None:
     assert tokenizer.encode("<|im_end|>") == [tokenizer.token_to_id("<|im_end|>")]
 
 
+def test_the_tokenizer_of_the_model_that_comes_with_the_package_lies_in_it() -> None:
+    """A sampler of a server on another machine knows only the model's name; the hub has never heard of it."""
+    tokenizer = Tokenizer.load(tokenizer_name("tinkex/tiny"))
+
+    assert tokenizer.decode(tokenizer.encode("The sea is calm.")) == "The sea is calm."
+
+
 def test_a_directory_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     """The next step is in the message."""
     with pytest.raises(FileNotFoundError, match=r"no tokenizer\.json in"):
