@@ -1,6 +1,8 @@
 """Every program of the documentation prints what its page says it prints."""
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,10 +23,22 @@ def test_a_program_of_the_docs_prints_what_its_page_shows(program: Path, capsys:
     assert capsys.readouterr().out == program.with_suffix(".out").read_text()
 
 
+@pytest.mark.parametrize("program", sorted((EXAMPLES / "client").glob("*.py")), ids=lambda path: path.stem)
+def test_a_program_that_talks_to_a_server_prints_what_its_page_shows(program: Path, tmp_path: Path) -> None:
+    """As its reader would run it: a process of its own, real time, real sockets, no key in the environment."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", program], capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == program.with_suffix(".out").read_text()
+
+
 def test_every_program_is_shown_on_a_page_with_what_it_prints() -> None:
     """A program that no page includes is not documentation; one without its output leaves the reader guessing."""
     text = "".join(page.read_text() for page in PAGES.rglob("*.md"))
 
-    for program in EXAMPLES.glob("*.py"):
-        assert f"examples/{program.name}" in text, program.name
-        assert f"examples/{program.stem}.out" in text, program.name
+    for program in EXAMPLES.rglob("*.py"):
+        shown = program.relative_to(EXAMPLES)
+        assert f"examples/{shown}" in text, shown
+        assert f"examples/{shown.with_suffix('.out')}" in text, shown

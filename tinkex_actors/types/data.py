@@ -157,7 +157,7 @@ class Datum:
     """One training example.
 
     ``Datum(ModelInput.from_ints(tokens), {"target_tokens": targets, "weights": weights})``; lists and arrays are
-    converted by `to_tensor`.
+    converted by ``to_tensor``.
 
     Raises:
         ValueError: Only one of the two span lists is given, or an input does not convert.

@@ -60,7 +60,7 @@ class ImageChunk:
         """Positions this chunk takes.
 
         Raises:
-            ValueError: `expected_tokens` is unset.
+            ValueError: ``expected_tokens`` is unset.
         """
         return _expected_length(self.expected_tokens)
 
@@ -81,7 +81,7 @@ class ImageAssetPointerChunk:
         """Positions this chunk takes.
 
         Raises:
-            ValueError: `expected_tokens` is unset.
+            ValueError: ``expected_tokens`` is unset.
         """
         return _expected_length(self.expected_tokens)
 
@@ -135,7 +135,7 @@ class ModelInput:
         """Positions in all.
 
         Raises:
-            ValueError: An image lacks `expected_tokens`, or audio has a broken header.
+            ValueError: An image lacks ``expected_tokens``, or audio has a broken header.
         """
         return sum(chunk.length for chunk in self.chunks)
 
