@@ -10,6 +10,7 @@ import click
 
 COMMANDS = {
     "demo": ("tinkex_actors.cli.demo", "Fine-tune a small model under supervision, crash it half-way, and watch it go on."),
+    "run": ("tinkex_actors.cli.run", "Train what a plan says, and carry on where it was left."),
     "serve": ("tinkex_actors.cli.serve", "Run the embedded Tinker-compatible server."),
 }  # fmt: skip
 

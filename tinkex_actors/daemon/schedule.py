@@ -1,6 +1,7 @@
 """Which examples a step sees, and how far it moves: pure functions of the plan, so a run can be told again exactly."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import attrs
 import numpy as np
@@ -15,11 +16,15 @@ class Schedule:
     learning_rate: float = attrs.field(validator=attrs.validators.gt(0.0))
     """The highest rate, after the warm-up."""
     warmup_steps: int = attrs.field(default=3, validator=attrs.validators.ge(0))
+    decay: Literal["linear", "constant"] = "linear"
+    """What the rate does after the warm-up: fall towards zero, or stay."""
     seed: int = attrs.field(default=0, validator=attrs.validators.ge(0))
 
     def rate_at(self, step: int) -> float:
-        """Return the learning rate of a step: a linear rise over the warm-up, then a linear fall towards zero."""
+        """Return the learning rate of a step: a linear rise over the warm-up, then what `decay` says."""
         rise = (step + 1) / (self.warmup_steps + 1)
+        if self.decay == "constant":
+            return self.learning_rate * min(rise, 1.0)
         fall = (self.steps - step) / max(self.steps - self.warmup_steps, 1)
         return self.learning_rate * min(rise, fall, 1.0)
 
