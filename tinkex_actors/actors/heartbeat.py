@@ -7,12 +7,12 @@ loop of its own changes this file alone.
 
 from collections.abc import Callable
 
-import structlog
 import trio
 
 from supervisors import Name
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.record import SessionRecord
+from tinkex_actors.log import get_log
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import HEARTBEAT
@@ -21,7 +21,7 @@ from tinkex_actors.types.errors import APIStatusError, TinkerError
 from tinkex_actors.types.ids import SessionId
 from tinkex_actors.wire.requests import SessionHeartbeatRequest
 
-_log = structlog.get_logger("tinkex_actors")
+_log = get_log()
 _GONE = 410
 
 

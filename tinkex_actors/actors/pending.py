@@ -11,16 +11,16 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, TypeVar
 
-import structlog
 import trio
 from attrs import define, field
 
 from tinkex_actors.actors.errors import fresh
+from tinkex_actors.log import get_log
 from tinkex_actors.types.futures import Promise
 
 T = TypeVar("T")
 
-_log = structlog.get_logger("tinkex_actors")
+_log = get_log()
 
 
 @define(eq=False)

@@ -9,7 +9,6 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TypeVar
 
-import structlog
 import trio
 
 from supervisors import ActorCrashed, ActorNotAlive, Ref
@@ -19,6 +18,7 @@ from tinkex_actors.actors.operation import Retrieval
 from tinkex_actors.actors.poller import Poller
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.sample_ledger import SampleLedger
+from tinkex_actors.log import get_log
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.ask import ask, tell
 from tinkex_actors.transport.endpoints import CANCEL_FUTURE
@@ -30,7 +30,7 @@ from tinkex_actors.wire.requests import CancelFutureRequest
 
 T = TypeVar("T")
 
-_log = structlog.get_logger("tinkex_actors")
+_log = get_log()
 
 
 class Sampler(Crashable):

@@ -8,12 +8,11 @@ the old session is reborn with the new one.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import structlog
-
 from supervisors import Name
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.errors import SessionEnded
 from tinkex_actors.actors.record import SessionRecord
+from tinkex_actors.log import get_log
 from tinkex_actors.settings import SDK_VERSION, Settings
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import CLIENT_CONFIG, CREATE_SESSION, DYNAMIC_CONFIG, Question
@@ -24,7 +23,7 @@ from tinkex_actors.wire.requests import ClientConfigRequest, CreateSessionReques
 
 R = TypeVar("R")
 
-_log = structlog.get_logger("tinkex_actors")
+_log = get_log()
 _SHORTEST_REFRESH = 10.0
 
 

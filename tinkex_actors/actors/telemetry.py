@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 import trio
 from attrs import define, field
 
 from supervisors import Exit, Name
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.record import SessionRecord
+from tinkex_actors.log import get_log
 from tinkex_actors.settings import SDK_VERSION, Figures
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import TELEMETRY
@@ -26,7 +26,7 @@ from tinkex_actors.transport.seam import Transport
 from tinkex_actors.types.errors import NotFoundError, TinkerError
 from tinkex_actors.types.telemetry import GenericEvent, SessionStartEvent, Severity, TelemetryBatch, TelemetryEvent
 
-_log = structlog.get_logger("tinkex_actors")
+_log = get_log()
 
 
 @define(eq=False)

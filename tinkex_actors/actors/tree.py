@@ -21,7 +21,6 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 
-import structlog
 import trio
 from attrs import define, field
 
@@ -54,6 +53,7 @@ from tinkex_actors.actors.sampler import Sampler
 from tinkex_actors.actors.session import SESSION, Session
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry, TelemetryQueue
 from tinkex_actors.actors.trainer import Trainer
+from tinkex_actors.log import get_log
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import FINISH_SESSION
@@ -64,7 +64,7 @@ from tinkex_actors.types.sessions import FinishReason
 from tinkex_actors.types.telemetry import Severity
 from tinkex_actors.wire.requests import FinishReasonBody, FinishSessionRequest
 
-_log = structlog.get_logger("tinkex_actors")
+_log = get_log()
 _GROUP = "session"
 _CLIENTS = "clients"
 

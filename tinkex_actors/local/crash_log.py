@@ -1,21 +1,17 @@
 """Crashes of the server's actors, written to the log with their tracebacks: a restart must not hide a bug."""
 
-import structlog
 from attrs import field, frozen
+from structlog.typing import FilteringBoundLogger
 
 from supervisors import ChildCrashed, Event, SupervisorGaveUp
-
-
-def _logger() -> structlog.typing.FilteringBoundLogger:
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tinkex_actors.local")
-    return log
+from tinkex_actors.log import get_log
 
 
 @frozen(eq=False)
 class CrashLog:
     """Watches a supervision tree."""
 
-    _log: structlog.typing.FilteringBoundLogger = field(factory=_logger)
+    _log: FilteringBoundLogger = field(factory=lambda: get_log("tinkex_actors.local"))
 
     def notify(self, event: Event, /) -> None:
         """Write down what failed; everything else is none of its business."""

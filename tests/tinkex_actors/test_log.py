@@ -1,0 +1,53 @@
+"""What the library says about itself reaches the program the way the program wants, and otherwise only when it matters."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+from structlog.testing import capture_logs
+
+from tinkex_actors.log import get_log
+
+PROGRAM = """
+from tinkex_actors.log import get_log
+log = get_log()
+log.debug("a detail", queued=3)
+log.warning("a reason to look", queued=3)
+try:
+    1 / 0
+except ZeroDivisionError as error:
+    log.error("a crash", exc_info=error)
+"""
+
+
+def test_a_program_that_configured_nothing_hears_warnings_on_stderr_and_nothing_else() -> None:
+    """Structlog by itself prints every debug line to the program's stdout, where its own output goes."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout == ""
+    assert "a detail" not in done.stderr
+    assert "a reason to look queued=3" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_program_that_configured_structlog_gets_events_with_their_fields() -> None:
+    """However long ago the logger was made."""
+    log = get_log().bind(run="r1")
+
+    with capture_logs() as events:
+        log.debug("a detail", queued=3)
+
+    assert events == [{"event": "a detail", "run": "r1", "queued": 3, "log_level": "debug"}]
+
+
+def test_the_standard_library_can_ask_for_more(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the package's name, as any library's records are."""
+    monkeypatch.setattr("structlog.is_configured", lambda: False)
+
+    with caplog.at_level(logging.DEBUG, logger="tinkex_actors"):
+        get_log().debug("a detail", queued=3)
+
+    assert caplog.record_tuples == [("tinkex_actors", logging.DEBUG, "a detail queued=3")]
