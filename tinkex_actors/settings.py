@@ -10,6 +10,7 @@ of a session may be open, the server says in ``client/config``.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -107,6 +108,12 @@ class Figures:
     """How often the server is told that the session lives."""
     heartbeat_warning: float = field(default=120.0, validator=_above_zero)
     """How long heartbeats may fail before each failure is a warning."""
+    heartbeat_failures_max: float = field(default=inf, validator=_not_negative)
+    """How many heartbeats in a row may fail before the session counts as lost; by default any number."""
+    blocked_loop_check: float = field(default=1.0, validator=_above_zero)
+    """How often the program's event loop is asked whether it still turns."""
+    blocked_loop_warning: float = field(default=5.0, validator=_above_zero)
+    """How long it may be blocked before that is told, with the stack of what blocks it."""
 
     sample_in_flight: int = field(default=2000, validator=_above_zero)
     """How many samples of one sampling session may be unanswered at once."""

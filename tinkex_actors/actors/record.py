@@ -24,7 +24,9 @@ class SessionRecord:
     dynamic_config: ClientDynamicConfigResponse = field(factory=ClientDynamicConfigResponse)
     capabilities: Capabilities = field(factory=Capabilities)
     last_heartbeat: float | None = None
-    """When the server last heard us, on trio's clock."""
+    """When we last knew that the server hears us, on trio's clock."""
+    missed_beats: int = 0
+    """Heartbeats in a row that the server has not answered."""
     _next_model: int = 0
     _next_sampler: int = 0
 
@@ -54,4 +56,5 @@ class SessionRecord:
         self.opening_key = _new_key()
         self.session_id = None
         self.last_heartbeat = None
+        self.missed_beats = 0
         self._next_model = self._next_sampler = 0

@@ -43,7 +43,7 @@ from supervisors import (
 )
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.errors import ClientClosed, SessionEnded
-from tinkex_actors.actors.heartbeat import HEARTBEAT_NAME, Heartbeat
+from tinkex_actors.actors.heartbeat import HEARTBEAT_NAME, Heartbeat, OpenLine
 from tinkex_actors.actors.ledger import Ledger
 from tinkex_actors.actors.poller import POLLER, Poller
 from tinkex_actors.actors.record import SessionRecord
@@ -78,6 +78,8 @@ class TinkerTree:
     root: Supervisor
     record: SessionRecord
     events: TelemetryQueue
+    open_line: OpenLine | None = None
+    """Opens a line of the heartbeat's own, where that is possible."""
     ledgers: dict[str, Ledger | SampleLedger] = field(factory=dict[str, Ledger | SampleLedger])
     members: dict[str, ChildSpec[Actor]] = field(factory=dict[str, ChildSpec[Actor]])
     _named: Counter[str] = field(factory=Counter[str])
@@ -163,7 +165,9 @@ def _group(tree: TinkerTree) -> SupervisorSpec:
         max_seconds=figures.max_seconds,
         children=[
             ChildSpec(lambda: Session(record, transport, settings, tree.lose_session), name=SESSION),
-            ChildSpec(lambda: Heartbeat(record, transport, figures, tree.end_session), name=HEARTBEAT_NAME),
+            ChildSpec(
+                lambda: Heartbeat(record, transport, figures, tree.end_session, tree.open_line), name=HEARTBEAT_NAME
+            ),
             ChildSpec(lambda: Poller(transport, figures, chance), name=POLLER),
             SupervisorSpec(_CLIENTS, dynamic=True, max_restarts=figures.max_restarts, max_seconds=figures.max_seconds),
             ChildSpec(lambda: Roster(tree.members, tree.clients), name=ROSTER),
@@ -178,6 +182,7 @@ async def open_tree(
     *,
     observers: Iterable[Observer] = (),
     before: ChildSpec[Actor] | None = None,
+    open_line: OpenLine | None = None,
 ) -> AsyncGenerator[TinkerTree, None]:
     """Open a session with all its actors; leaving the block stops them in reverse order and finishes the session.
 
@@ -186,6 +191,7 @@ async def open_tree(
         transport: Must outlive the block.
         observers: Are told every event of the tree.
         before: Started before everything else, and stopped after.
+        open_line: Opens a line of the heartbeat's own in the loop it is called in; without it the beats share *transport*.
 
     Raises:
         TinkerError: The session could not be opened.
@@ -197,7 +203,8 @@ async def open_tree(
     tree: TinkerTree | None = None
     try:
         async with _open_root(settings, (*observers, reporter)) as root:
-            tree = TinkerTree(settings, transport, root, record, TelemetryQueue(settings.figures.telemetry_queue))
+            events = TelemetryQueue(settings.figures.telemetry_queue)
+            tree = TinkerTree(settings, transport, root, record, events, open_line)
             await _start(tree, reporter, before)
             yield tree
             reason = FinishReason.SUCCESS

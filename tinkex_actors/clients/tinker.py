@@ -8,6 +8,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
@@ -226,7 +227,8 @@ async def open_tinker(
         local: Start the embedded server in this program, as a supervised child, and use it: ``True``, or how it is to be.
             Needs the extra ``tinkex-actors[local]``.
         observers: Are told every event of the tree: starts, crashes, restarts.
-        below: What carries HTTP instead of httpx's own pool: a proxy, a mock, another pool.
+        below: What carries HTTP instead of httpx's own pool: a proxy, a mock, another pool. Heartbeats then run in this
+            loop: a loop that is blocked for minutes loses its session.
 
     Raises:
         TinkerError: The session could not be opened: no server, no valid key.
@@ -238,8 +240,10 @@ async def open_tinker(
     before = None if local is False else embedded_server(place, options)
     told = settings or (Settings() if before is None else Settings.local(place.url))
     address = None if before is None else (lambda: place.url)
+    # What is plugged in belongs to this loop, and so does the embedded server: the heartbeat cannot have its own.
+    open_line = partial(open_transport, told) if below is None and before is None else None
     async with (
         open_transport(told, below=below, address=address) as transport,
-        open_tree(told, transport, observers=observers, before=before) as tree,
+        open_tree(told, transport, observers=observers, before=before, open_line=open_line) as tree,
     ):
         yield TinkerClient(tree)
