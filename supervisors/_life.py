@@ -63,7 +63,9 @@ class Life:
         self.task = trio.lowlevel.current_task()
         try:
             with self.scope:
-                await self.run()
+                rest = await self.run()
+                if rest is not None:
+                    await rest
         except BaseException as error:  # noqa: BLE001 - the place where a crash becomes an exit
             if self.failure is None:
                 self.failure = error
@@ -75,8 +77,11 @@ class Life:
 
     if TYPE_CHECKING:
 
-        async def run(self) -> None:
-            """Do what this life is for, until it is finished or asked to end."""
+        async def run(self) -> Awaitable[None] | None:
+            """Do what this life is for, until it is finished or asked to end.
+
+            What takes long may be returned instead of awaited: a frame that stays open is memory of every idle child.
+            """
 
     async def clean_up(self, exit_: Exit) -> None:
         """Tidy up, within the child's budget. Not called when killed."""

@@ -41,7 +41,6 @@ class TurnLife(Life):
         "_away",
         "_drain",
         "_idle",
-        "_main",
         "_retakers",
         "casting",
         "cell",
@@ -61,7 +60,6 @@ class TurnLife(Life):
         """The cast it performs."""
         self.row_ends = False
         """Something else comes before the next of a row of casts: who waits for the turn, a stop, a trace."""
-        self._main: trio.lowlevel.Task | None = None
         self._idle: trio.lowlevel.Task | None = None
         self._away: dict[trio.lowlevel.Task, Request] | None = None
         self._retakers: deque[trio.lowlevel.Task] | None = None
@@ -83,7 +81,7 @@ class TurnLife(Life):
 
     def is_starting_self(self) -> bool:
         """Whether the running task is this life's own, inside ``on_start``."""
-        return not self.is_ready and self._main is trio.lowlevel.current_task()
+        return not self.is_ready and self.task is trio.lowlevel.current_task()
 
     @trio.lowlevel.enable_ki_protection
     def offer(self, message: Message) -> bool:
@@ -96,7 +94,7 @@ class TurnLife(Life):
             self.turn = idle
             trio.lowlevel.reschedule(idle, outcome.Value(message))
         else:
-            self.turn = self._main
+            self.turn = self.task
             self.start_helper(self._serve_as_spare, message)
         return True
 
@@ -119,23 +117,24 @@ class TurnLife(Life):
 
     async def _rest(self, me: trio.lowlevel.Task) -> Message | None:
         """Park until there is a message (then the turn is ours) or something to look at (None)."""
-        if (self.asked is not None or me is not self._main) and self._is_over(me):
+        if (self.asked is not None or me is not self.task) and self._is_over(me):
             self._wake_main()
             return None
         if self._idle is not None:
-            if me is not self._main:
+            if me is not self.task:
                 return None
             trio.lowlevel.reschedule(self._idle, outcome.Value(None))
         self._idle = me
-        woken: Message | None = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
+        woken: Message | None = await trio.lowlevel.wait_task_rescheduled(self)
         return woken
 
-    def _abort_rest(self, _: object) -> trio.lowlevel.Abort:
+    def __call__(self, _: object) -> trio.lowlevel.Abort:
+        """Rest no more: the abort function of the idle task. A bound method would be memory of every idle actor."""
         self._idle = None
         return trio.lowlevel.Abort.SUCCEEDED
 
     def _is_over(self, me: trio.lowlevel.Task) -> bool:
-        if me is not self._main:
+        if me is not self.task:
             return self._idle is not me and (self._idle is not None or self.asked is not None)
         return self.asked is not None and self._is_quiet()
 
@@ -143,7 +142,7 @@ class TurnLife(Life):
         return self.turn is None and not self._away and not self._retakers and not (self._drain and self.cell.queue)
 
     def _wake_main(self) -> None:
-        if self.asked is not None and self._idle is not None and self._idle is self._main and self._is_quiet():
+        if self.asked is not None and self._idle is not None and self._idle is self.task and self._is_quiet():
             idle, self._idle = self._idle, None
             trio.lowlevel.reschedule(idle, outcome.Value(None))
 

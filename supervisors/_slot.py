@@ -5,7 +5,6 @@ and is told when they end; everybody else waits here.
 """
 
 import traceback
-from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
@@ -62,16 +61,13 @@ class Slot(Generic[S]):
 
     __slots__ = (
         "_changed",
-        "_exited",
-        "_past",
-        "exit",
+        "_exits",
         "id",
         "intent",
         "is_attended",
         "is_removed",
         "life",
         "lives",
-        "path",
         "restarts",
         "retry",
         "spec",
@@ -83,14 +79,11 @@ class Slot(Generic[S]):
         self.team = team
         self.spec = spec
         self.id = name
-        self.path = f"{team.path}/{name}"
         self.life: Life | None = None
         self.lives = 0
         self.restarts = 0
         self.streak = 0
         """Restarts in a row, for the pause before the next; a quiet life ends the row, and so does an order."""
-        self.exit: Exit | None = None
-        """How the last life ended."""
         self.intent = Intent.UP
         self.retry: HeapTimer | None = None
         """The pending end of a backoff pause."""
@@ -98,9 +91,8 @@ class Slot(Generic[S]):
         self.is_attended = False
         """Somebody waits for the start of the current life, and is told if it fails."""
         self._changed: trio.Event | None = None
-        self._exited = 0
-        """Which life :attr:`exit` is of."""
-        self._past: deque[tuple[int, Exit]] | None = None
+        self._exits: tuple[tuple[int, Exit], ...] = ()
+        """How the last lives ended, by their numbers; the latest at the end."""
 
     @property
     def status(self) -> Status:
@@ -112,6 +104,11 @@ class Slot(Generic[S]):
                 return Status.RUNNING
             return Status.STARTING if self.is_attended else Status.RESTARTING
         return Status.RESTARTING if self.team.is_restarting(self) else Status.DOWN
+
+    @property
+    def path(self) -> str:
+        """Where the child is in its tree. Put together when asked for: idle children must be small."""
+        return f"{self.team.path}/{self.id}"
 
     @property
     def restart(self) -> Restart:
@@ -138,7 +135,7 @@ class Slot(Generic[S]):
             self.streak = 0
         self.lives += 1
         self.life = self.make_life()
-        self.team.start_task(self.life.live)
+        self.team.start_task(self.life.live, name=self.id)
 
     @trio.lowlevel.enable_ki_protection
     def life_started(self, life: Life) -> None:
@@ -171,20 +168,20 @@ class Slot(Generic[S]):
         """Fail what waits for a life: there will be none."""
 
     def _remember(self, number: int, exit_: Exit) -> None:
-        if self.exit is not None:
-            if self._past is None:
-                self._past = deque(maxlen=_EXITS_KEPT)
-            self._past.append((self._exited, self.exit))
-            if self.exit.error is not None:
-                # Its text and its lines are kept; the variables of its frames are a whole dead actor.
-                traceback.clear_frames(self.exit.error.__traceback__)
-        self._exited, self.exit = number, exit_
+        last = self.exit
+        if last is not None and last.error is not None:
+            # Its text and its lines are kept; the variables of its frames are a whole dead actor.
+            traceback.clear_frames(last.error.__traceback__)
+        self._exits = (*self._exits[-_EXITS_KEPT:], (number, exit_))
+
+    @property
+    def exit(self) -> Exit | None:
+        """How the last life ended."""
+        return self._exits[-1][1] if self._exits else None
 
     def exit_of(self, number: int) -> Exit | None:
         """How life *number* ended, if that is over and still known."""
-        if number == self._exited:
-            return self.exit
-        return next((exit_ for past, exit_ in self._past or () if past == number), None)
+        return next((exit_ for life, exit_ in self._exits if life == number), None)
 
     @trio.lowlevel.enable_ki_protection
     def remove(self) -> None:

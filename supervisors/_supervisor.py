@@ -143,7 +143,7 @@ class Supervisor:
             spec = cast("ChildSpec[Any]", child)
             _refuse_options(spec, name, options)
         else:
-            spec = ChildSpec[Any](child, name=name, **options)
+            spec = ChildSpec(child, name=name, **options)
         cell = cast("Cell[A]", add_child(self._team, spec))
         await self._team.start(cell)
         return cell.ref

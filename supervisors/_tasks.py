@@ -135,7 +135,9 @@ class TaskSupervisor:
         shutdown: Shutdown,
     ) -> TaskSlot:
         name = f"{getattr(fn, '__name__', 'task')}-{next(self._numbers)}"
-        spec = ChildSpec[Any](lambda: fn(*args), name=name, restart=restart, backoff=backoff, shutdown=shutdown)
+        spec: ChildSpec[Any] = ChildSpec(
+            lambda: fn(*args), name=name, restart=restart, backoff=backoff, shutdown=shutdown
+        )
         return cast(TaskSlot, add_child(self._team, spec, TaskSlot))
 
     async def run(
@@ -232,6 +234,6 @@ class TaskSupervisor:
         return open_stream(Flow(self._begin_for(fn, limits, shutdown), inputs, limits), Outcomes)
 
     def _begin_for(self, fn: Callable[[T], Awaitable[R]], limits: Limits, shutdown: Shutdown) -> Callable[[T], Task[R]]:
-        ChildSpec[Any](lambda: None, shutdown=shutdown)  # refuses what is not valid, before anything begins
+        ChildSpec(lambda: None, shutdown=shutdown)  # refuses what is not valid, before anything begins
         named = limits.limit(fn)
         return lambda item: self.begin(named, item, shutdown=shutdown)

@@ -124,11 +124,11 @@ class Team:
         self.failure = error
         self.order_stop()
 
-    def start_task(self, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
-        """Run a task of a child."""
+    def start_task(self, fn: Callable[..., Awaitable[object]], *args: Any, name: str | None = None) -> None:
+        """Run a task of a child. With a *name* trio need not make one up, and keep it."""
         if self._nursery is None:
             raise SupervisorStopped(self.path, f"{self.path} is not running")
-        self._nursery.start_soon(fn, *args)
+        self._nursery.start_soon(fn, *args, name=name)
 
     async def _stop_all(self) -> None:
         self._group.cancel()

@@ -7,6 +7,7 @@ Who holds the turn between messages is ``_off_turn``'s business.
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -67,9 +68,9 @@ class ActorLife(TurnLife):
         """Messages at the head of the queue that were put first."""
 
     @trio.lowlevel.disable_ki_protection
-    async def run(self) -> None:
+    async def run(self) -> Awaitable[None] | None:
         """Make the actor, start it, serve its mailbox."""
-        self._main = self.turn = self.task
+        self.turn = self.task
         if self.failure is not None:  # its name was taken
             raise self.failure
         limit = self.cell.spec.start_timeout
@@ -79,14 +80,12 @@ class ActorLife(TurnLife):
         actor = self.actor = self.cell.make()
         actor._life_of_actor = self  # noqa: SLF001 - the runtime's own field
         host = actor._host()  # noqa: SLF001 - of this package
-        # Starting is over when it serves: a frame that stays open is a frame in the memory of every idle actor.
         if host is None:
+            return self.serve(None) if await self._start(actor) else None
+        async with host:
             if await self._start(actor):
                 await self.serve(None)
-        else:
-            async with host:
-                if await self._start(actor):
-                    await self.serve(None)
+        return None
 
     async def _start(self, actor: Actor) -> bool:
         performer = actor._make_performer()  # noqa: SLF001 - of this package
@@ -116,6 +115,7 @@ class ActorLife(TurnLife):
         hooks = self.cell.hooks
         self.performer = Tracer(self, inner, hooks) if hooks else inner
 
+    @trio.lowlevel.disable_ki_protection
     async def serve(self, message: Message | None) -> None:
         """Perform *message* and what follows, holding the turn; rest when there is nothing to do."""
         me = trio.lowlevel.current_task()
@@ -123,9 +123,9 @@ class ActorLife(TurnLife):
         while True:
             if message is None and (message := self._take(me)) is None:
                 left = _BATCH
-                if self._idle is None and self.asked is None and me is self._main:
+                if self._idle is None and self.asked is None and me is self.task:
                     self._idle = me
-                    message = await trio.lowlevel.wait_task_rescheduled(self._abort_rest)
+                    message = await trio.lowlevel.wait_task_rescheduled(self)
                 else:
                     message = await self._rest(me)
                 if message is None:
