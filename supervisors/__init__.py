@@ -41,12 +41,13 @@ come and go), ``terminate_child``, ``restart_child``, ``delete_child``, ``which_
 ``child``, ``supervisor``, ``whereis``, ``tree``.
 
 Beside them: :func:`child_from` (children from context managers and plain async functions), :func:`explain` (what a spec
-promises), :class:`Watchdog` (reports operations that take too long), :class:`PartitionSupervisor`, :class:`TaskSupervisor` (functions run as children, with results and streams), :class:`Registry` and
+promises), :class:`Watchdog` (reports operations that take too long), :class:`PartitionSupervisor`,
+:class:`TaskSupervisor` (functions run as children, with results and streams), :class:`Registry` and
 :class:`DuplicateRegistry` (typed keys, names for children), :class:`Groups`, :class:`Topic` (publish and subscribe),
 :class:`StateMachine`, and :func:`run` for programs that end by signals.
 
-General layout: ``_restart``, ``_spec``, ``_exit``, ``_events`` and ``_errors`` are pure; ``_reply`` is one message and
-its one answer, ``_mailbox`` a bound for many; ``_life`` is one incarnation, ``_turn`` that of an actor, ``_off_turn``
+General layout: ``_restart``, ``_spec`` with its ``_checks``, ``_exit``, ``_events`` and ``_errors`` are pure;
+``_reply`` is one message and its one answer, ``_mailbox`` a bound for many; ``_life`` is one incarnation, ``_turn`` that of an actor, ``_off_turn``
 who may touch its state; ``_slot`` and ``_cell`` hold one child over many lives; ``_team`` and ``_group_restart`` order
 starts, restarts and stops, ``_root`` the outermost; ``_actor``, ``_ref`` and
 ``_supervisor`` are what users write and hold. ``_task``, ``_stream`` and ``_tasks``, ``_registry`` and ``_group``,

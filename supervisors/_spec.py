@@ -7,13 +7,14 @@ allowed.
 import math
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeGuard, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar
 
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
+from supervisors._checks import check_count, check_flag, check_seconds, check_timeout, is_number, to_enum
+
 A = TypeVar("A")
-E = TypeVar("E", bound=Enum)
 
 
 class Strategy(Enum):
@@ -79,53 +80,25 @@ Shutdown: TypeAlias = float | BrutalKill
 """Seconds a child may take to stop before it is cancelled; ``math.inf`` waits; :data:`BRUTAL_KILL` does not."""
 
 
-def _to_enum(kind: type[E], field_name: str, value: E | str) -> E:
-    try:
-        return kind(value)
-    except ValueError:
-        allowed = ", ".join(repr(member.value) for member in kind)
-        raise ValueError(f"{field_name} must be one of {allowed}, got {value!r}") from None
-
-
 def _to_strategy(value: Strategy | str) -> Strategy:
-    return _to_enum(Strategy, "strategy", value)
+    return to_enum(Strategy, "strategy", value)
 
 
 def _to_restart(value: Restart | str) -> Restart:
-    return _to_enum(Restart, "restart", value)
+    return to_enum(Restart, "restart", value)
 
 
 def _to_auto_shutdown(value: AutoShutdown | str) -> AutoShutdown:
-    return _to_enum(AutoShutdown, "auto_shutdown", value)
+    return to_enum(AutoShutdown, "auto_shutdown", value)
 
 
 def _to_overflow(value: Overflow | str) -> Overflow:
-    return _to_enum(Overflow, "overflow", value)
-
-
-def _count(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{attribute.name} must be an int >= 0, got {value!r}")
-
-
-def _seconds(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if not _is_number(value) or not 0 < value < math.inf:
-        raise ValueError(f"{attribute.name} must be a finite number of seconds > 0, got {value!r}")
+    return to_enum(Overflow, "overflow", value)
 
 
 def _shutdown(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if value is not BRUTAL_KILL and not (_is_number(value) and value >= 0):
+    if value is not BRUTAL_KILL and not (is_number(value) and value >= 0):
         raise ValueError(f"{attribute.name} must be seconds >= 0, math.inf or BRUTAL_KILL, got {value!r}")
-
-
-def _timeout(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if not _is_number(value) or not value > 0:
-        raise ValueError(f"{attribute.name} must be seconds > 0 or math.inf, got {value!r}")
-
-
-def _flag(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{attribute.name} must be True or False, got {value!r}")
 
 
 def _backoff(_: object, attribute: "Attribute[Any]", value: object) -> None:
@@ -141,10 +114,6 @@ def _mailbox(_: object, attribute: "Attribute[Any]", value: object) -> None:
 def _check_capacity(value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"capacity must be an int >= 1, got {value!r}")
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _to_shutdown(value: Shutdown | Literal["brutal_kill"]) -> Shutdown:
@@ -169,19 +138,19 @@ class Mailbox:
 class Backoff:
     """A pause before each restart of one child. Attempts still count against ``max_restarts``."""
 
-    initial: float = field(default=0.1, validator=_seconds)
+    initial: float = field(default=0.1, validator=check_seconds)
     """Seconds before the first restart, > 0."""
 
     factor: float = 2.0
     """Growth per restart in a row; 1.0 keeps the pause constant."""
 
-    maximum: float = field(default=30.0, validator=_seconds)
+    maximum: float = field(default=30.0, validator=check_seconds)
     """The longest pause, seconds."""
 
     jitter: float = 0.0
     """Fraction of the pause, in [0, 1], that chance may add."""
 
-    reset_after: float = field(default=60.0, validator=_seconds)
+    reset_after: float = field(default=60.0, validator=check_seconds)
     """A life of at least this many seconds begins the count anew."""
 
     def __attrs_post_init__(self) -> None:
@@ -305,10 +274,10 @@ class ChildSpec(Generic[A]):
     shutdown: float | BrutalKill = field(default=5.0, converter=_to_shutdown, validator=_shutdown)
     """Seconds it may take to stop, clean-up included."""
 
-    significant: bool = field(default=False, validator=_flag)
+    significant: bool = field(default=False, validator=check_flag)
     """Whether its end by itself may stop the supervisor (``auto_shutdown``)."""
 
-    start_timeout: float = field(default=math.inf, validator=_timeout)
+    start_timeout: float = field(default=math.inf, validator=check_timeout)
     """Seconds ``on_start`` may take."""
 
     backoff: Backoff | None = field(default=None, validator=_backoff)
@@ -317,7 +286,7 @@ class ChildSpec(Generic[A]):
     mailbox: Mailbox | None = field(default=None, validator=_mailbox)
     """A bound for its mailbox; unbounded without."""
 
-    keep_mailbox: bool = field(default=False, validator=_flag)
+    keep_mailbox: bool = field(default=False, validator=check_flag)
     """Whether casts queued at a crash are kept for the next life. Queued calls always fail."""
 
     def __attrs_post_init__(self) -> None:
@@ -337,23 +306,23 @@ class SupervisorSpec:
     """Started in this order in every life of the supervisor."""
 
     strategy: Strategy = field(default=Strategy.ONE_FOR_ONE, converter=_to_strategy)
-    max_restarts: int = field(default=3, validator=_count)
-    max_seconds: float = field(default=5.0, validator=_seconds)
+    max_restarts: int = field(default=3, validator=check_count)
+    max_seconds: float = field(default=5.0, validator=check_seconds)
     auto_shutdown: AutoShutdown = field(default=AutoShutdown.NEVER, converter=_to_auto_shutdown)
-    dynamic: bool = field(default=False, validator=_flag)
+    dynamic: bool = field(default=False, validator=check_flag)
     """Children come and go: they need no names, all are stopped at once, and a child that is down is forgotten."""
 
-    max_children: int | None = field(default=None, validator=optional(_count))
+    max_children: int | None = field(default=None, validator=optional(check_count))
     """Limit for a dynamic supervisor, children between two lives included."""
 
-    keep_children: bool = field(default=False, validator=_flag)
+    keep_children: bool = field(default=False, validator=check_flag)
     """Whether children started at run time come back when this supervisor itself is restarted (OTP: no)."""
 
     restart: Restart = field(default=Restart.PERMANENT, converter=_to_restart)
     shutdown: float | BrutalKill = field(default=math.inf, converter=_to_shutdown, validator=_shutdown)
     """Unlimited by default: the children's own budgets are finite."""
 
-    significant: bool = field(default=False, validator=_flag)
+    significant: bool = field(default=False, validator=check_flag)
     backoff: Backoff | None = field(default=None, validator=_backoff)
 
     def __attrs_post_init__(self) -> None:
