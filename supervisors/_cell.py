@@ -108,7 +108,6 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         Raises:
             MailboxFull: There is no room.
         """
-        self.team.runtime.check_home()
         server = self.server
         if server is None and not self.expects_life():
             return

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 import outcome
 import trio
 from attrs import frozen
-from trio.lowlevel import current_root_task, current_task, wait_task_rescheduled
+from trio.lowlevel import current_task, wait_task_rescheduled
 
 from supervisors._errors import ActorNotAlive
 from supervisors._exit import Exit, ExitKind
@@ -78,9 +79,8 @@ class Ref(Generic[A_co]):
             name = cell.operations[operation]
         except (KeyError, TypeError):
             raise TypeError(cell.explain(operation)) from None
-        runtime = cell.team.runtime
-        if current_root_task() is not runtime.home:
-            runtime.check_home()
+        if get_ident() != cell.team.runtime.thread:
+            cell.team.runtime.check_home()
         request = Request(cell, name, args, kwargs)
         request.is_call = True
         me, server = current_task(), cell.server
@@ -120,13 +120,14 @@ class Ref(Generic[A_co]):
             self.cast_nowait(operation, *args, **kwargs)
             return
         name = cell.resolve(operation)
+        cell.team.runtime.check_home()
         await trio.lowlevel.checkpoint_if_cancelled()
         # No checkpoint beyond that while there is room: the bound itself makes the sender wait before long.
-        if cell.is_busy and cell.queue is not None and cell.bound.has_room(cell.queue):
-            cell.queue.append((name, args, kwargs or NO_KEYWORDS))
-            return
         if cell.bound.has_room(cell.queue):
-            cell.cast(name, args, kwargs)
+            if cell.is_busy and cell.queue is not None:
+                cell.queue.append((name, args, kwargs or NO_KEYWORDS))
+            else:
+                cell.cast(name, args, kwargs)
             return
         request = Request(cell, name, args, kwargs)
         try:
@@ -149,8 +150,11 @@ class Ref(Generic[A_co]):
             name = cell.operations[operation]
         except (KeyError, TypeError):
             raise TypeError(cell.explain(operation)) from None
-        if cell.inbox is not None:
-            cell.inbox.append((name, args, kwargs or NO_KEYWORDS))
+        if get_ident() != cell.team.runtime.thread:
+            cell.team.runtime.check_home()
+        inbox = cell.inbox
+        if inbox is not None:
+            inbox.append((name, args, kwargs or NO_KEYWORDS))
         else:
             cell.cast(name, args, kwargs)
 
@@ -164,6 +168,7 @@ class Ref(Generic[A_co]):
             ValueError: There was no such life yet, or so many since that its exit is forgotten.
         """
         cell = self._cell
+        cell.team.runtime.check_home()
         current = cell.life
         if current is not None and life in (None, current.number):
             return await cell.wait_ended(current)
@@ -185,6 +190,7 @@ class Ref(Generic[A_co]):
             drain: Serve what is queued first.
         """
         cell = self._cell
+        cell.team.runtime.check_home()
         life = cell.life
         if life is None:
             raise cell.not_alive()
@@ -194,6 +200,7 @@ class Ref(Generic[A_co]):
 
     def kill(self) -> None:
         """Cancel the current life without grace: ``on_stop`` is not called, ``finally`` blocks run."""
+        self._cell.team.runtime.check_home()
         if self._cell.life is not None:
             self._cell.life.kill()
 
@@ -307,6 +314,7 @@ class Ref(Generic[A_co]):
 
     @property
     def _living(self) -> ActorLife:
+        self._cell.team.runtime.check_home()
         life = self._cell.life
         if not isinstance(life, ActorLife):
             raise self._cell.not_alive()

@@ -1,6 +1,7 @@
 """What all supervisors of one tree share: names, observers, timers."""
 
 from collections.abc import Callable, Iterable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
@@ -29,11 +30,11 @@ INTERCEPTOR: Final[trio.lowlevel.RunVar[Interceptor | None]] = trio.lowlevel.Run
 class Runtime:
     """The shared part of one tree. Lives as long as its root."""
 
-    __slots__ = ("_observers", "home", "interceptor", "names", "now", "timers")
+    __slots__ = ("_observers", "interceptor", "names", "now", "thread", "timers")
 
     def __init__(self, observers: Iterable[Observer]) -> None:
-        self.home = trio.lowlevel.current_root_task()
-        """The root task of the trio run this tree belongs to."""
+        self.thread = get_ident()
+        """The thread of the trio run this tree belongs to: while it is open, no other run can be in that thread."""
         self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
         """Trio's clock, at the price of one call."""
         self._observers = list(observers)
@@ -50,13 +51,10 @@ class Runtime:
         Raises:
             RuntimeError: With what to do instead.
         """
-        try:
-            is_home = trio.lowlevel.current_root_task() is self.home
-        except RuntimeError:
-            is_home = False
-        if not is_home:
+        if get_ident() != self.thread:
             raise RuntimeError(
-                "this tree belongs to another thread or trio run; use trio.from_thread.run(ref.call, ...) there"
+                "this tree belongs to another thread or trio run; use trio.from_thread.run(ref.call, ...) there, "
+                "or trio.from_thread.run_sync for what does not wait"
             )
 
     @trio.lowlevel.enable_ki_protection

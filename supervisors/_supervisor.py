@@ -255,9 +255,11 @@ class Supervisor:
 
     def stop(self) -> None:
         """Order this supervisor to stop its children and end. At the root, the ``async with`` block is left."""
+        self._team.runtime.check_home()
         self._team.order_stop()
 
     def _check_open(self) -> None:
+        self._team.runtime.check_home()
         if not self._team.is_open:
             raise SupervisorStopped(self.path, f"{self.path} is not running: it stops, restarts or is gone")
 
@@ -301,6 +303,7 @@ def add_child(
 ) -> Slot[Any]:
     """Put a child on the list, or refuse it. Nothing is started. *make* makes other slots than those of actors."""
     check_significant_child(significant=spec.significant, name=str(spec.name), auto_shutdown=team.spec.auto_shutdown)
+    team.runtime.check_home()
     if not team.is_open:
         raise SupervisorStopped(team.path, f"{team.path} is not running: it stops, restarts or is gone")
     child_id = team.name_child(spec)

@@ -137,6 +137,7 @@ class Task(Generic[R_co]):
 
     async def wait(self) -> Exit:
         """Wait until the task is over, and tell how it ended. Raises nothing of the task's."""
+        self._slot.team.runtime.check_home()
         await trio.lowlevel.checkpoint()
         while not self._slot.is_removed:
             await self._slot.changed()
@@ -144,6 +145,7 @@ class Task(Generic[R_co]):
 
     def cancel(self) -> None:
         """Cancel the task, and have it not run again. Returns at once; does nothing when it is over."""
+        self._slot.team.runtime.check_home()
         if not self._slot.is_removed:
             self._slot.order_end()
 
@@ -152,6 +154,7 @@ class Task(Generic[R_co]):
 
         A result that was there already is kept.
         """
+        self._slot.team.runtime.check_home()
         if not self._slot.is_removed:
             await self._slot.stop(Intent.DOWN)
             self.cancel()

@@ -1,5 +1,6 @@
 """Misuse raises at once, and says what to do instead."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -7,10 +8,13 @@ import trio
 
 from supervisors import (
     Actor,
+    ActorCrashed,
     ActorNotAlive,
     ChildNotFound,
     ChildSpec,
+    Ref,
     StartError,
+    Supervisor,
     SupervisorStopped,
     open_supervisor,
 )
@@ -27,6 +31,60 @@ async def test_a_cast_from_another_thread_is_refused() -> None:
         with pytest.raises(RuntimeError, match=r"trio\.from_thread\.run\(ref\.call"):
             await trio.to_thread.run_sync(elsewhere)
         assert await clerk.call(Clerk.echo, "still there") == "still there"
+
+
+FROM_ANOTHER_RUN: dict[str, Callable[[Supervisor, Ref[Clerk]], Awaitable[object]]] = {
+    "cast": lambda _, clerk: clerk.cast(Clerk.echo, "a"),
+    "ended": lambda _, clerk: clerk.ended(),
+    "stop": lambda _, clerk: clerk.stop(),
+    "get_state": lambda _, clerk: clerk.get_state(repr),
+    "suspend": lambda _, clerk: clerk.suspend(),
+    "start_child": lambda root, _: root.start_child(Clerk),
+    "start_supervisor": lambda root, _: root.start_supervisor("team"),
+    "terminate_child": lambda root, clerk: root.terminate_child(clerk),
+    "restart_child": lambda root, clerk: root.restart_child(clerk),
+    "delete_child": lambda root, clerk: root.delete_child(clerk),
+}
+
+
+@pytest.mark.parametrize("name", FROM_ANOTHER_RUN)
+async def test_what_waits_is_refused_from_another_trio_run(name: str) -> None:
+    """It would wait for ever: the tasks it waits for wake nobody there."""
+    async with open_clerk() as (root, clerk):
+
+        async def other_run() -> None:
+            await FROM_ANOTHER_RUN[name](root, clerk)
+
+        with pytest.raises(RuntimeError, match="another thread or trio run"):
+            await trio.to_thread.run_sync(trio.run, other_run)
+        assert await clerk.call(Clerk.echo, "still there") == "still there"
+
+
+@pytest.mark.parametrize("name", ["kill", "resume", "stop"])
+async def test_orders_from_another_thread_are_refused(name: str) -> None:
+    """They would cancel or wake tasks of a run that is not theirs."""
+    async with open_clerk() as (root, clerk):
+        orders = {"kill": clerk.kill, "resume": clerk.resume, "stop": root.stop}
+        with pytest.raises(RuntimeError, match=r"trio\.from_thread\.run_sync"):
+            await trio.to_thread.run_sync(orders[name])
+        assert clerk.is_alive
+
+
+async def test_a_busy_actor_refuses_a_cast_from_another_thread_too() -> None:
+    """The short way into the queue of a busy actor has the same door."""
+
+    class Busy(Actor):
+        async def ask_elsewhere(self, ref: Ref["Busy"]) -> None:
+            ref.cast_nowait(Busy.rest)
+            await trio.to_thread.run_sync(lambda: ref.cast_nowait(Busy.rest))
+
+        async def rest(self) -> None:
+            pass
+
+    async with open_supervisor() as root:
+        busy = await root.start_child(Busy)
+        with pytest.raises(ActorCrashed, match="another thread or trio run"):
+            await busy.call(Busy.ask_elsewhere, busy)
 
 
 async def test_a_thread_gets_in_by_trios_own_door() -> None:
