@@ -66,12 +66,12 @@ class Timeout:
     @property
     def is_pending(self) -> bool:
         """It has not fired."""
-        return self._timer is not None and self._timer.is_pending
+        return self._timer is not None and self._timer[2] is not None
 
     def cancel(self) -> None:
         """Make sure that its event does not happen, even if it is queued."""
         if self._timer is not None:
-            self._timer.cancel()
+            self._life.slot.team.runtime.timers.cancel(self._timer)
         if not self.request.is_begun:
             self.request.is_gone = True
 

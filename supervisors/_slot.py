@@ -192,7 +192,7 @@ class Slot(Generic[S]):
     def end_pause(self) -> None:
         """End the pause before a restart, by its timer or before."""
         if self.retry is not None:
-            self.retry.cancel()
+            self.team.runtime.timers.cancel(self.retry)
             self.retry = None
             self.notify()
 

@@ -7,7 +7,7 @@ not a task each. Never early; equal times fire in the order they were armed; a c
 import math
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
@@ -17,33 +17,11 @@ if TYPE_CHECKING:
     from supervisors._turn import ActorLife
 
 
-class HeapTimer(list[Any]):
-    """A pending action. Kept by whoever may want to cancel it.
+HeapTimer: TypeAlias = list[Any]
+"""A pending action, ``[when, order, action]``; whoever may want to cancel it keeps it. None for the action: it is over.
 
-    It is its own entry of the heap, ``[when, order, action, timers]``: one object, compared without a line of Python.
-    """
-
-    __slots__ = ()
-
-    @property
-    def when(self) -> float:
-        """The time it fires at, on trio's clock."""
-        when: float = self[0]
-        return when
-
-    @property
-    def is_pending(self) -> bool:
-        """Neither fired nor cancelled."""
-        return self[2] is not None
-
-    def cancel(self) -> bool:
-        """Make sure the action does not happen any more. Returns whether it was still to come."""
-        if self[2] is None:
-            return False
-        self[2] = None
-        timers: Timers = self[3]
-        timers.forget_one()
-        return True
+It is its own entry of the heap: a list display is the cheapest object that can be both compared and changed.
+"""
 
 
 class Timers:
@@ -62,7 +40,7 @@ class Timers:
     def at(self, when: float, action: Callable[[], None]) -> HeapTimer:
         """Do *action* at *when*, in the watching task: it must not raise and not block."""
         self._order = order = self._order + 1
-        timer = HeapTimer((when, order, action, self))
+        timer: HeapTimer = [when, order, action]
         heappush(self._heap, timer)
         if when < self._due:
             self._wake_at(when)
@@ -73,13 +51,21 @@ class Timers:
         if self._scope is not None:
             self._scope.deadline = when
 
-    def forget_one(self) -> None:
-        """Note that a timer was cancelled, and sweep when most of the heap is dead: memory follows the living."""
+    def cancel(self, timer: HeapTimer) -> bool:
+        """Make sure the timer's action does not happen any more. Returns whether it was still to come."""
+        if timer[2] is None:
+            return False
+        timer[2] = None
         self._cancelled += 1
         if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):  # noqa: PLR2004 - small heaps are not worth it
-            self._heap[:] = [timer for timer in self._heap if timer.is_pending]
-            heapify(self._heap)
-            self._cancelled = 0
+            self._sweep()
+        return True
+
+    def _sweep(self) -> None:
+        """Take the cancelled out of the heap: memory follows the living."""
+        self._heap[:] = [timer for timer in self._heap if timer[2] is not None]
+        heapify(self._heap)
+        self._cancelled = 0
 
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
@@ -126,14 +112,14 @@ class LifeTimer:
     @property
     def remaining(self) -> float | None:
         """Seconds until it fires next; None when it does not any more."""
-        return None if self._timer is None else max(0.0, self._timer.when - trio.current_time())
+        return None if self._timer is None else max(0.0, self._timer[0] - trio.current_time())
 
     def cancel(self) -> bool:
         """Make sure that nothing more happens, not even what is queued. Returns whether something was to come."""
         waits = self._queued is not None and not self._queued.is_begun and not self._queued.is_gone
         if self._queued is not None:
             self._queued.is_gone = True
-        was_pending = self._timer is not None and self._timer.cancel()
+        was_pending = self._timer is not None and self._life.slot.team.runtime.timers.cancel(self._timer)
         self._timer = None
         self._life.disarm(self)
         return was_pending or waits
@@ -145,7 +131,7 @@ class LifeTimer:
     def _fire(self) -> None:
         timer, self._timer = self._timer, None
         if self._interval is not None and timer is not None:
-            self._timer = self._life.slot.team.runtime.timers.at(timer.when + self._interval, self._fire)
+            self._timer = self._life.slot.team.runtime.timers.at(timer[0] + self._interval, self._fire)
         else:
             self._life.disarm(self)
         if self._served is not None and not self._life.is_idle_since(self._served):

@@ -96,7 +96,7 @@ class ActorLife(TurnLife):
         await performer.on_start()
         self._owes_stop = True
         if self._start_limit is not None:
-            self._start_limit.cancel()
+            self.cell.team.runtime.timers.cancel(self._start_limit)
         if self.is_ending:
             return False  # told to end in the very step in which it started: it never served
         self.trace()
@@ -168,7 +168,7 @@ class ActorLife(TurnLife):
 
     async def _perform_casts(self, cast: Cast, left: int) -> int:
         """Perform a row of casts, at most *left*. Returns what is left: one frame serves the whole row."""
-        cell = self.cell
+        cell, bound = self.cell, self.cell.bound
         performer = self.performer
         self.began = cell.team.runtime.now()
         self.row_ends = False
@@ -188,8 +188,8 @@ class ActorLife(TurnLife):
             if not queue or left <= 0 or self.row_ends or queue[0].__class__ is not tuple:
                 break
             cast = queue.popleft()  # type: ignore[assignment]  # just looked
-            if cell.bound is not None and cell.bound.at_door:
-                cell.bound.refill(queue)
+            if bound is not None and bound.at_door:
+                bound.refill(queue)
         self.running = self.casting = None
         return left
 

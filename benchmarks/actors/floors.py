@@ -169,12 +169,28 @@ async def _answer_once(scope: trio.CancelScope, asker: Task) -> None:
 
 
 def push_and_pop(count: int) -> float:
-    """A timer that nobody hears, among ten thousand."""
+    """A heap of ten thousand times, and the same pushes and pops as our timers make: with nothing to do at any of them."""
     heap: list[float] = []
     for number in range(10_000):
-        heappush(heap, number * 7919 % 10_000)
+        heappush(heap, 1e9 + number * 7919 % 10_000)
     with Stopwatch() as watch:
-        for number in range(count):
-            heappush(heap, number * 104_729 % 10_000)
-            heappop(heap)
+        for first in range(0, count, 100):
+            for number in range(first, first + 100):
+                heappush(heap, -1.0 - number * 104_729 % 10_000)
+            for _ in range(100):
+                heappop(heap)
+    return watch.seconds
+
+
+def push_and_pop_actions(count: int) -> float:
+    """The same, of tuples with an order and something to do: what every timer that is a heap has to keep."""
+    heap: list[tuple[float, int, object]] = []
+    for number in range(10_000):
+        heappush(heap, (1e9 + number * 7919 % 10_000, number, push_and_pop))
+    with Stopwatch() as watch:
+        for first in range(0, count, 100):
+            for number in range(first, first + 100):
+                heappush(heap, (-1.0 - number * 104_729 % 10_000, number, push_and_pop))
+            for _ in range(100):
+                heappop(heap)
     return watch.seconds
