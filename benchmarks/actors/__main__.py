@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from benchmarks.actors import floors, memory, ours, peers
+from benchmarks.actors import extras, floors, memory, ours, peers
 from benchmarks.actors.floors import on_trio
 from benchmarks.measure import Contender, Subject, compare, table
 
@@ -29,6 +29,11 @@ def measures() -> list[Measure]:
           _ours("cast_nowait, through to the actor", on_trio(ours.cast_through), 16),
           _ours("cast, bounded mailbox", on_trio(ours.cast_bounded), 32),
             Contender("trio's own channel of 100, for comparison", on_trio(floors.through_channel))], 20_000),
+        ("Extra features", Contender("call", on_trio(ours.call)),
+         [_ours("unused: others in the tree use them all", on_trio(extras.unused), 1.05),
+          _ours("unused: traced, counted, suspended, and no more", on_trio(extras.put_away), 1.05),
+            Contender("used: a bounded mailbox", on_trio(extras.bounded)),
+            Contender("used: statistics", on_trio(extras.counted))], 5_000),
         ("Start and stop", Contender("start_soon, park, cancel", on_trio(floors.park_and_cancel)),
          [_ours("start_child, stop", on_trio(ours.start_and_stop), 2.5)], 1_000),
         ("Restart", Contender("crash, start_soon, one question", on_trio(floors.crash_and_start)),
@@ -36,6 +41,7 @@ def measures() -> list[Measure]:
           _ours("the same; 1,000 siblings", on_trio(partial(ours.restart_among, 1_000)), 2.0)], 500),
         ("Timers, 10,000 pending", Contender("heap push + pop", floors.push_and_pop),
          [_ours("a timer of the tree, armed and fired", on_trio(ours.timer_heap), 2.0),
+            Contender("the same pushes and pops of (time, order, action)", floors.push_and_pop_actions),
             Contender("send_after 0, through to the actor", on_trio(ours.timers))], 5_000),
     ]  # fmt: skip
 

@@ -10,6 +10,8 @@ from typing import Self
 import pytest
 import trio
 
+from benchmarks.actors.extras import open_busy_tree
+from benchmarks.actors.ours import Counter
 from supervisors import Actor, open_supervisor
 from supervisors._runtime import INTERCEPTOR
 
@@ -55,6 +57,22 @@ def test_a_call_is_at_most_95_function_calls(monkeypatch: pytest.MonkeyPatch) ->
     # Hypothesis has trio sort its tasks, which costs calls that no user's program makes.
     monkeypatch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", False)
     assert trio.run(count_calls) <= 95
+
+
+@pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer makes calls of its own")
+def test_features_that_others_use_cost_no_function_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing, statistics, bounds, timers, monitors, off-turn work, registries and observers: who has none pays none."""
+    monkeypatch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", False)
+
+    async def count_among_busybodies() -> float:
+        async with open_busy_tree() as (_, counter):
+            await counter.call(Counter.add, 0)
+            with Calls() as calls:
+                for number in range(CALLS):
+                    await counter.call(Counter.add, number)
+        return calls.number / CALLS
+
+    assert trio.run(count_among_busybodies) == pytest.approx(trio.run(count_calls), abs=0.5)
 
 
 def test_nothing_stands_between_mailbox_and_actor_unless_asked_for() -> None:
