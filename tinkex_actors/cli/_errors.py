@@ -4,6 +4,11 @@ from typing import TypeGuard
 
 from supervisors import StartError
 
+
+class CommandFailed(Exception):
+    """A command cannot do what was asked; the message is the sentence a person is told."""
+
+
 OPTIONAL = {
     "matplotlib": "demo",
     "starlette": "local",

@@ -1,10 +1,16 @@
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
 
-from tinkex_actors.cli import _main, main
+from tests.tinkex_actors.cli import process
+from tests.tinkex_actors.cli.inside import tinkex
+from tinkex_actors.cli import _groups, _main, main
 from tinkex_actors.cli._errors import describe_failure
+from tinkex_actors.cli._groups import leaves
 from tinkex_actors.daemon.errors import DataError
 
 
@@ -20,7 +26,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None
             del group, ctx
             return click.Command(name, callback=fail)
 
-        monkeypatch.setattr(_main.LazyGroup, "get_command", get_command)
+        monkeypatch.setattr(_groups.LazyGroup, "get_command", get_command)
 
     return install
 
@@ -86,4 +92,50 @@ def test_help_names_every_command_without_importing_one(capsys: pytest.CaptureFi
     """A new user finds all there is by --help alone."""
     assert _exit_status("--help") == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in _main.COMMANDS)
+    assert all(f"  {name} " in shown for name, _ in leaves(_main.tinkex.branch))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in leaves(_main.tinkex.branch)])
+def test_each_command_says_of_itself_what_the_list_says_and_helps(name: str) -> None:
+    """The list is written down, so that it needs no command imported; it must not become a lie."""
+    told = tinkex(*name.split(), "--help")
+
+    assert told.status == 0
+    assert told.out.startswith(f"Usage: tinkex {name} ")
+
+
+def test_the_version_is_there_before_anything_is_imported(tmp_path: Path) -> None:
+    """People and scripts wait for it: 150 ms is for click and nothing else. Counted, since a busy machine has no clock."""
+    program = (
+        "import sys; from tinkex_actors.cli import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: print(len(sys.modules), *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60
+    )
+
+    version, told = run.stdout.splitlines()
+    count, *packages = told.split()
+    assert version.startswith("tinkex ")
+    assert not {"trio", "numpy", "httpx", "rich", "attrs", "attr", "structlog", "orjson", "supervisors"} & set(packages)
+    assert int(count) < 300
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"), [("bash", "complete -o"), ("zsh", "#compdef tinkex"), ("fish", "complete")]
+)
+def test_a_shell_is_told_how_to_complete(shell: str, words: str, tmp_path: Path) -> None:
+    """What is printed is for the shell to read, and asks this command for the words."""
+    assert words in tinkex("completion", shell).out
+
+    asked = process.tinkex(
+        [], tmp_path, _TINKEX_COMPLETE="bash_complete", COMP_WORDS="tinkex checkpoint de", COMP_CWORD="2"
+    )
+    assert asked.stdout == "plain,delete\n"
+
+
+@pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {}])
+def test_there_is_no_colour_off_a_terminal(variable: dict[str, str]) -> None:
+    """Nor with NO_COLOR; escape codes in a file are noise."""
+    assert "\x1b" not in tinkex("version", environ=variable).out
