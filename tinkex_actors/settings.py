@@ -74,6 +74,8 @@ class Figures:
     """How often a request is sent again, where its endpoint retries at all."""
     retry_patience: float = field(default=300.0, validator=_not_negative)
     """How long after its first attempt a submission is still sent again, whatever ``max_retries`` says."""
+    patience_delay_max: float = field(default=30.0, validator=_above_zero)
+    """The longest delay between the attempts that patience adds; the first is 1 s, and it doubles with each."""
     retry_delay_base: float = field(default=0.5, validator=_above_zero)
     """The first delay between attempts; it doubles with each."""
     retry_delay_max: float = field(default=10.0, validator=_above_zero)
@@ -82,6 +84,22 @@ class Figures:
     """The share of a delay that chance may take away."""
     retry_after_max: float = field(default=60.0, validator=_above_zero)
     """The longest ``Retry-After`` that is obeyed; a longer one counts as none."""
+
+    breaker_failures: float = field(default=5, validator=_above_zero)
+    """After how many failures in a row requests are held back; infinity turns the breaker off."""
+    breaker_open_base: float = field(default=1.0, validator=_above_zero)
+    """How long they are held back before one tries; it doubles with each try that fails."""
+    breaker_open_max: float = field(default=30.0, validator=_above_zero)
+    """The longest time between two tries."""
+
+    billing_pause_max: float = field(default=inf, validator=_not_negative)
+    """How long a 402 is a pause and no error; the server may say less (3,600 s unless it says otherwise)."""
+    billing_delay: float = field(default=5.0, validator=_above_zero)
+    """How long a request waits after a 402 before it is sent again."""
+    billing_log_interval: float = field(default=60.0, validator=_above_zero)
+    """How often a 402 is logged while it is a pause."""
+    billing_forget: float = field(default=300.0, validator=_above_zero)
+    """How long after the last 402 that was logged the next one begins a new pause."""
 
     poll_delay_base: float = field(default=0.5, validator=_above_zero)
     """The first delay after a failed poll; it doubles with each failure in a row."""
@@ -115,18 +133,18 @@ class Figures:
     blocked_loop_warning: float = field(default=5.0, validator=_above_zero)
     """How long it may be blocked before that is told, with the stack of what blocks it."""
 
-    sample_in_flight: int = field(default=2000, validator=_above_zero)
-    """How many samples of one sampling session may be unanswered at once."""
+    sample_in_flight: float = field(default=inf, validator=_above_zero)
+    """How many samples of one sampling session may be unanswered at once; the server may say less (2,000)."""
     sample_resubmissions: int = field(default=10, validator=_not_negative)
     """How often a sample is asked for anew whose promise the server has lost."""
     submissions_at_once: int = field(default=400, validator=_above_zero)
     """How many samples may be on their way to the server at once."""
-    sample_dispatch_bytes: int = field(default=10_485_760, validator=_above_zero)
-    """The budget of estimated bytes for samples on their way to the server."""
-    train_dispatch_bytes: int = field(default=50_000_000, validator=_above_zero)
-    """The budget of estimated bytes for training batches on their way to the server."""
-    response_bytes: int = field(default=52_428_800, validator=_above_zero)
-    """The budget of announced bytes for large results on their way here."""
+    sample_dispatch_bytes: float = field(default=inf, validator=_above_zero)
+    """The budget of estimated bytes for samples on their way to the server; the server may say less (10 MiB)."""
+    train_dispatch_bytes: float = field(default=inf, validator=_above_zero)
+    """The budget of estimated bytes for training batches on their way to the server; the server may say less (50 MB)."""
+    response_bytes: float = field(default=inf, validator=_above_zero)
+    """The budget of announced bytes for large results on their way here; the server may say less (50 MiB)."""
     pause_small: float = field(default=1.0, validator=_above_zero)
     """How long a 429 stops sampling, at least."""
     pause_large: float = field(default=5.0, validator=_above_zero)

@@ -22,7 +22,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from supervisors import (
     Actor,
@@ -54,7 +54,7 @@ from tinkex_actors.actors.session import SESSION, Session
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry, TelemetryQueue
 from tinkex_actors.actors.trainer import Trainer
 from tinkex_actors.log import get_log
-from tinkex_actors.settings import Settings
+from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import FINISH_SESSION
 from tinkex_actors.transport.seam import Transport
@@ -168,11 +168,17 @@ def _group(tree: TinkerTree) -> SupervisorSpec:
             ChildSpec(
                 lambda: Heartbeat(record, transport, figures, tree.end_session, tree.open_line), name=HEARTBEAT_NAME
             ),
-            ChildSpec(lambda: Poller(transport, figures, chance), name=POLLER),
+            ChildSpec(lambda: Poller(transport, _narrowed(figures, record), chance), name=POLLER),
             SupervisorSpec(_CLIENTS, dynamic=True, max_restarts=figures.max_restarts, max_seconds=figures.max_seconds),
             ChildSpec(lambda: Roster(tree.members, tree.clients), name=ROSTER),
         ],
     )
+
+
+def _narrowed(figures: Figures, record: SessionRecord) -> Figures:
+    """Apply what the server has said when the session was opened."""
+    announced = record.config.inflight_response_bytes_semaphore_size
+    return evolve(figures, response_bytes=min(figures.response_bytes, announced))
 
 
 @asynccontextmanager
@@ -183,6 +189,7 @@ async def open_tree(
     observers: Iterable[Observer] = (),
     before: ChildSpec[Actor] | None = None,
     open_line: OpenLine | None = None,
+    record: SessionRecord | None = None,
 ) -> AsyncGenerator[TinkerTree, None]:
     """Open a session with all its actors; leaving the block stops them in reverse order and finishes the session.
 
@@ -192,12 +199,13 @@ async def open_tree(
         observers: Are told every event of the tree.
         before: Started before everything else, and stopped after.
         open_line: Opens a line of the heartbeat's own in the loop it is called in; without it the beats share *transport*.
+        record: Where the session is written down, for whoever else must know it; by default a new one.
 
     Raises:
         TinkerError: The session could not be opened.
         RestartLimitExceeded: An actor crashed too often.
     """
-    record = SessionRecord()
+    record = record or SessionRecord()
     reason = FinishReason.INTERRUPTED
     reporter = _Reporter()
     tree: TinkerTree | None = None

@@ -18,6 +18,7 @@ from tinkex_actors.actors.errors import ClientClosed
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Slot
+from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.tree import TinkerTree, open_tree
 from tinkex_actors.clients.admin import AdminClient
 from tinkex_actors.clients.desk import Desk
@@ -242,8 +243,9 @@ async def open_tinker(
     address = None if before is None else (lambda: place.url)
     # What is plugged in belongs to this loop, and so does the embedded server: the heartbeat cannot have its own.
     open_line = partial(open_transport, told) if below is None and before is None else None
+    record = SessionRecord()
     async with (
-        open_transport(told, below=below, address=address) as transport,
-        open_tree(told, transport, observers=observers, before=before, open_line=open_line) as tree,
+        open_transport(told, below=below, address=address, config=lambda: record.config) as transport,
+        open_tree(told, transport, observers=observers, before=before, open_line=open_line, record=record) as tree,
     ):
         yield TinkerClient(tree)

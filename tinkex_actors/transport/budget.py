@@ -6,7 +6,7 @@ take it far below zero, so that one request larger than the whole budget still p
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import trio
@@ -20,28 +20,32 @@ class ByteBudget:
     Cancelling while waiting gives the place in the line up; whatever was taken comes back at the end of the block.
     """
 
-    def __init__(self, size_bytes: int) -> None:
-        self._size = size_bytes
-        self._balance = size_bytes
+    def __init__(self, size_bytes: Callable[[], float] | float) -> None:
+        """Make a budget of *size_bytes*; a callable is asked each time, since the server may say otherwise later."""
+        self._size = size_bytes if callable(size_bytes) else lambda: size_bytes
+        self._in_use = 0
         self._line: OrderedDict[trio.Event, None] = OrderedDict()
 
     @property
     def in_use_bytes(self) -> int:
         """What is taken at the moment; more than the size if the last one in was large."""
-        return self._size - self._balance
+        return self._in_use
 
     @asynccontextmanager
     async def hold(self, size_bytes: int) -> AsyncGenerator[None, None]:
         """Hold *size_bytes* for the block; wait first while the balance is negative or others wait."""
-        if self._balance < 0 or self._line:
+        if self._is_overdrawn() or self._line:
             await self._queue()
-        self._balance -= size_bytes
+        self._in_use += size_bytes
         self._wake_next()
         try:
             yield
         finally:
-            self._balance += size_bytes
+            self._in_use -= size_bytes
             self._wake_next()
+
+    def _is_overdrawn(self) -> bool:
+        return self._in_use > self._size()
 
     async def _queue(self) -> None:
         turn = trio.Event()
@@ -56,15 +60,17 @@ class ByteBudget:
 
     def _wake_next(self) -> None:
         """Wake the first in line. It leaves the line itself, so that nobody overtakes it in between."""
-        if self._balance >= 0 and self._line:
+        if self._line and not self._is_overdrawn():
             next(iter(self._line)).set()
 
 
 class Budgeted:
     """Keeps each lane within its count and its bytes."""
 
-    def __init__(self, below: Transport, *, counts: Mapping[Lane, int], sizes: Mapping[Lane, int]) -> None:
-        """Wrap *below*; lanes without a figure are unlimited."""
+    def __init__(
+        self, below: Transport, *, counts: Mapping[Lane, int], sizes: Mapping[Lane, Callable[[], float] | float]
+    ) -> None:
+        """Wrap *below*; lanes without a figure are unlimited. A size that is a callable is asked each time."""
         self._below = below
         self._counts = {lane: trio.CapacityLimiter(count) for lane, count in counts.items()}
         self._budgets = {lane: ByteBudget(size) for lane, size in sizes.items()}
@@ -73,10 +79,13 @@ class Budgeted:
         """Wait for room in the route's lane, then send."""
         limiter, budget = self._counts.get(route.lane), self._budgets.get(route.lane)
         if limiter is None and budget is None:
+            body.standing.wait("the server's answer")
             return await self._below.send(route, body)
+        body.standing.wait("room among the requests on their way")
         async with AsyncExitStack() as held:
             if limiter is not None:
                 await held.enter_async_context(limiter)
             if budget is not None:
                 await held.enter_async_context(budget.hold(body.weight_bytes))
+            body.standing.wait("the server's answer")
             return await self._below.send(route, body)

@@ -102,12 +102,14 @@ HEARTBEAT: Endpoint[SessionHeartbeatRequest] = Endpoint(
     path="/api/v1/session_heartbeat",
     persistence=Persistence.ONCE,
     timeout="control_timeout",
+    is_vital=True,
 )
 FINISH_SESSION: Endpoint[FinishSessionRequest] = Endpoint(
     name="sessions/finish",
     path="/api/v1/sessions/{session_id}/finish",
     persistence=Persistence.ONCE,
     timeout="control_timeout",
+    is_vital=True,
 )
 TELEMETRY: Endpoint[TelemetryBatch] = Endpoint(
     name="telemetry",

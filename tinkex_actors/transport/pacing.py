@@ -45,21 +45,23 @@ class Paced:
             return await self._below.send(route, body)
         attempt = body.attempt
         while True:
-            await self._wait_for_the_pause()
+            await self._wait_for_the_pause(body)
             answer = await self._dispatch(route, evolve(body, attempt=attempt))
             if answer.status != _TOO_MANY:
                 return answer
             self._pause(answer, body)
             attempt += 1
 
-    async def _wait_for_the_pause(self) -> None:
+    async def _wait_for_the_pause(self, body: Body) -> None:
         # Another 429 may move the end while we sleep.
-        while trio.current_time() < self._paused_until:  # noqa: ASYNC110 - the end of a pause is a time, not an event
+        while trio.current_time() < self._paused_until:
+            body.standing.wait("the end of the pause that the server asked for (429)", self._paused_until)
             await trio.sleep_until(self._paused_until)
 
     async def _dispatch(self, route: Route, body: Body) -> Answer:
         if trio.current_time() - self._paused_until >= self._figures.throttled_window:
             return await self._below.send(route, body)
+        body.standing.wait("one of the few places after a pause")
         async with self._throttle:
             return await self._below.send(
                 route, evolve(body, weight_bytes=body.weight_bytes * self._figures.throttled_weight)
@@ -67,6 +69,7 @@ class Paced:
 
     def _pause(self, answer: Answer, body: Body) -> None:
         figures = self._figures
+        body.standing.last_error = "the server has too much to do (429)"
         by_size = figures.pause_large if body.weight_bytes > figures.pause_large_bytes else figures.pause_small
         asked = retry_after(answer.headers, self._now(), longest=figures.retry_after_max) or 0.0
         self._paused_until = max(self._paused_until, trio.current_time() + max(by_size, asked))

@@ -1,7 +1,8 @@
 """When a request is sent again, and how long to wait before: pure, the clock and the dice are arguments.
 
-Two schedules lie over each other, as the service expects them: a number of quick retries for everything that is retried
-at all, and beyond them a span of patience for submissions whose loss would cost a training run its order. Statuses that
+Two schedules follow each other, as the service expects them: a number of quick retries for everything that is retried at
+all, and beyond them a span of patience for submissions whose loss would cost a training run its order, with longer delays
+and none that would end after the span. Statuses that
 are worth another attempt are 408, 409, 429 and the 5xx; a 409 only within the quick retries, since a real conflict does
 not pass with time. ``x-should-retry`` overrides the status; ``retry-after-ms`` and ``Retry-After`` override the delay, up
 to a cap. A 400 without a body is a proxy's, not the service's, and counts as a lost connection.
@@ -67,6 +68,12 @@ def backoff_delay(made: int, figures: Figures, chance: float) -> float:
     return full * (1.0 - figures.retry_jitter * chance)
 
 
+def patience_delay(tries: Tries, figures: Figures, chance: float) -> float:
+    """Compute the delay after the quick retries: 1, 2, 4 … s, capped, jittered, and not beyond the end of the patience."""
+    full = min(2.0 ** min(tries.made - figures.max_retries - 1, 64), figures.patience_delay_max)
+    return min(full * (1.0 - figures.retry_jitter * chance), max(0.0, figures.retry_patience - tries.elapsed))
+
+
 def retry_after(headers: Mapping[str, str], now: datetime, *, longest: float) -> float | None:
     """Read how long the server asks us to wait, in seconds; ``None`` if it does not, or asks for more than *longest*."""
     for value, scale in ((headers.get("retry-after-ms"), 0.001), (headers.get("retry-after"), 1.0)):
@@ -107,7 +114,9 @@ def decide_retry(
     if not is_quick and (not is_patient or (answer is not None and answer.status == _CONFLICT)):
         return Enough()
     asked = None if answer is None else retry_after(answer.headers, now, longest=figures.retry_after_max)
-    return Again(asked if asked is not None else backoff_delay(tries.made, figures, chance))
+    if asked is not None:
+        return Again(asked)
+    return Again(backoff_delay(tries.made, figures, chance) if is_quick else patience_delay(tries, figures, chance))
 
 
 def _is_worth_another(answer: Answer) -> bool:

@@ -1,6 +1,8 @@
 """The layer that sends again: it obeys :func:`~tinkex_actors.transport.policy.decide_retry` and owns nothing else.
 
-Every attempt carries the same idempotency key and the number of attempts before it.
+Every attempt carries the same idempotency key and the number of attempts before it. An attempt that the breaker below
+refuses costs its place in the schedule and nothing else: it was not sent, and what is handed over in the end is what came
+of the last one that was.
 """
 
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from attrs import evolve
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.policy import Again, Enough, Tries, decide_retry
 from tinkex_actors.transport.seam import Answer, Body, Route, Transport
-from tinkex_actors.types.errors import APIConnectionError
+from tinkex_actors.types.errors import APIConnectionError, CircuitOpen
 
 
 def _utc_now() -> datetime:
@@ -34,16 +36,22 @@ class Retrying:
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send until an answer is final or the route's persistence is used up; then hand over what came last."""
         began = trio.current_time()
-        made = 0
+        made = sent = 0
+        heard: Answer | APIConnectionError | None = None
         while True:
-            outcome = await self._attempt(route, evolve(body, attempt=made))
+            outcome = await self._attempt(route, evolve(body, attempt=sent) if sent else body)
             made += 1
+            if not isinstance(outcome, CircuitOpen):
+                sent, heard = sent + 1, outcome
+                body.standing.attempts = sent
             tries = Tries(made=made, elapsed=trio.current_time() - began)
             match self._decide(route, outcome, tries):
                 case Again(delay):
+                    body.standing.last_error = _sentence(outcome)
+                    body.standing.wait("the next attempt", trio.current_time() + delay)
                     await trio.sleep(delay)
                 case Enough():
-                    return _final(outcome, made)
+                    return _final(heard or outcome, sent)
 
     async def _attempt(self, route: Route, body: Body) -> Answer | APIConnectionError:
         try:
@@ -62,6 +70,10 @@ class Retrying:
             chance=self._chance(),
             is_conflict_final=route.is_conflict_final,
         )
+
+
+def _sentence(outcome: Answer | APIConnectionError) -> str:
+    return f"answered with {outcome.status}" if isinstance(outcome, Answer) else str(outcome)
 
 
 def _final(outcome: Answer | APIConnectionError, made: int) -> Answer:

@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 import orjson
 from attrs import field, frozen
 
+from tinkex_actors.transport.standing import Standing
+
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 TimeoutFigure = Literal["request_timeout", "retrieve_timeout", "control_timeout", "telemetry_timeout"]
 
@@ -61,6 +63,8 @@ class Route:
     accept: str = JSON
     follows_redirect: bool = False
     """Whether an answer that lies elsewhere is fetched from there, once and without any header of ours: signed links."""
+    is_vital: bool = False
+    """Whether it is sent even to a server that has stopped answering."""
     is_conflict_final: bool = False
     """Whether a 409 is an answer; elsewhere it may pass with time."""
 
@@ -80,6 +84,8 @@ class Body:
     """What follows the ``?``, not yet encoded."""
     attempt: int = 0
     """How often this request was sent before."""
+    standing: Standing = field(factory=Standing, eq=False, repr=False)
+    """Where the layers say what holds it up; the same for every attempt."""
 
 
 @frozen(kw_only=True)

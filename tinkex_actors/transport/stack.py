@@ -4,10 +4,13 @@
 
     Retrying     again after lost connections and statuses that pass
     Paced        429 on samples: everyone pauses
+    Billed       402: everyone pauses, for a while
+    Breaking     nothing is sent to a server that has stopped answering, but one at a time
     Budgeted     counts and bytes on their way at once
     HttpTransport
 
-Budgets lie below the other two, so that nothing is held while a request waits to be sent again.
+Budgets lie below the others, so that nothing is held while a request waits to be sent again. Every number that the server
+may narrow in ``client/config`` is asked for when it is needed, since the connection is open before that is known.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -17,24 +20,50 @@ from random import Random
 import httpx
 
 from tinkex_actors.settings import Figures, Settings
+from tinkex_actors.transport.billing import Billed
+from tinkex_actors.transport.breaker import Breaker, Breaking
 from tinkex_actors.transport.budget import Budgeted
 from tinkex_actors.transport.http import open_http
 from tinkex_actors.transport.pacing import Paced
 from tinkex_actors.transport.retry import Retrying
-from tinkex_actors.transport.seam import Lane, Transport
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.types import ClientConfigResponse
 
 HttpBelow = httpx.AsyncBaseTransport
 """What may be plugged in below httpx: the one name of that library that other layers may use."""
 
+Config = Callable[[], ClientConfigResponse]
+"""Tells what the server has said about itself so far."""
 
-def stack_layers(bottom: Transport, figures: Figures, *, chance: Callable[[], float]) -> Transport:
-    """Put the layers over *bottom*."""
-    budgeted = Budgeted(
-        bottom,
-        counts={Lane.SAMPLE: figures.submissions_at_once},
-        sizes={Lane.SAMPLE: figures.sample_dispatch_bytes, Lane.SUBMIT: figures.train_dispatch_bytes},
-    )
-    return Retrying(Paced(budgeted, figures), figures, chance=chance)
+
+class Line:
+    """The layers as one transport, and their state for whoever wants to see it."""
+
+    def __init__(self, bottom: Transport, figures: Figures, *, chance: Callable[[], float], config: Config) -> None:
+        """Put the layers over *bottom*; *chance* gives numbers in ``[0, 1)`` for the jitter."""
+
+        def sample_bytes() -> float:
+            return min(figures.sample_dispatch_bytes, config().sample_dispatch_bytes_semaphore_size)
+
+        def train_bytes() -> float:
+            return min(figures.train_dispatch_bytes, config().fwdbwd_dispatch_bytes_semaphore_size)
+
+        def billing_pause() -> float:
+            return min(figures.billing_pause_max, config().billing_exception_max_pause_duration_sec)
+
+        budgeted = Budgeted(
+            bottom,
+            counts={Lane.SAMPLE: figures.submissions_at_once},
+            sizes={Lane.SAMPLE: sample_bytes, Lane.SUBMIT: train_bytes},
+        )
+        self.breaker = Breaker(figures)
+        billed = Billed(Breaking(budgeted, self.breaker), figures, billing_pause)
+        self.paced = Paced(billed, figures)
+        self._top = Retrying(self.paced, figures, chance=chance)
+
+    async def send(self, route: Route, body: Body, /) -> Answer:
+        """Send through all layers."""
+        return await self._top.send(route, body)
 
 
 @asynccontextmanager
@@ -43,11 +72,16 @@ async def open_transport(
     *,
     below: httpx.AsyncBaseTransport | None = None,
     address: Callable[[], str] | None = None,
-) -> AsyncGenerator[Transport, None]:
+    config: Config = ClientConfigResponse,
+) -> AsyncGenerator[Line, None]:
     """Open everything between a request and the network; all connections are closed at the end of the block.
 
-    The arguments are those of :func:`~tinkex_actors.transport.http.open_http`.
+    Args:
+        settings: As for :func:`~tinkex_actors.transport.http.open_http`.
+        below: The same.
+        address: The same.
+        config: Tells what the server has said about itself so far; by default nothing.
     """
     async with open_http(settings, below=below, address=address) as bottom:
         # Jitter only spreads load: it needs no seed and keeps no secret.
-        yield stack_layers(bottom, settings.figures, chance=Random().random)  # noqa: S311 - see the line above
+        yield Line(bottom, settings.figures, chance=Random().random, config=config)  # noqa: S311 - see the line above

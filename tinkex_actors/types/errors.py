@@ -5,7 +5,8 @@ The names are those of the official SDK where it has one, so that ``except`` cla
     TinkerError
     ├─ APIError                       the conversation with the server went wrong
     │  ├─ APIConnectionError          no answer: try again later
-    │  │  └─ APITimeoutError          no answer in time
+    │  │  ├─ APITimeoutError          no answer in time
+    │  │  └─ CircuitOpen              not sent: the server has stopped answering, and others try already
     │  ├─ APIResponseValidationError  an answer of another shape than the protocol's (alias: ResponseInvalid)
     │  └─ APIStatusError              an answer that says no
     │     ├─ BadRequestError 400           ├─ ConflictError 409
@@ -75,6 +76,15 @@ class APIConnectionError(APIError):
 
 class APITimeoutError(APIConnectionError):
     """No answer came in time."""
+
+
+class CircuitOpen(APIConnectionError):
+    """It was not sent: the last requests went unanswered, and one at a time tries whether the server is back."""
+
+    def __init__(self, message: str, *, operation: str | None = None, retry_in: float = 0.0) -> None:
+        super().__init__(message, operation=operation)
+        self.retry_in = retry_in
+        """Seconds until the next one is let through; 0 if one is on its way."""
 
 
 class APIResponseValidationError(APIError):

@@ -104,7 +104,9 @@ def test_retries_end_with_their_number_and_patience_with_its_time() -> None:
     last = FIGURES.max_retries + 1
     assert decide(None, made=last - 1) == Again(10.0)
     assert decide(None, made=last) == Enough()
-    assert decide(None, made=last, elapsed=299.0, persistence=Persistence.PATIENCE) == Again(10.0)
+    assert decide(None, made=last, elapsed=100.0, persistence=Persistence.PATIENCE) == Again(1.0)
+    assert decide(None, made=last + 9, elapsed=200.0, persistence=Persistence.PATIENCE) == Again(30.0)
+    assert decide(None, made=last + 9, elapsed=299.0, persistence=Persistence.PATIENCE) == Again(1.0)
     assert decide(None, made=last, elapsed=300.0, persistence=Persistence.PATIENCE) == Enough()
     assert decide(refusal(503), persistence=Persistence.ONCE) == Enough()
 
