@@ -8,15 +8,18 @@ doubt, that is: numbered, perhaps sent, not yet promised.
 
     waiting ──begin──► in doubt ──accept──► open ──settle──► (gone)
        │                  │
-       withdraw           ├─ refuse: nothing of it was accepted, so its numbers go to the next call
+       withdraw, drop     ├─ refuse: nothing of it was accepted, so its numbers go to the next call
        (no number yet)    └─ fence:  the hole stays, so nothing later can ever be executed
+
+A call may need something before it can be sent, such as the results of an earlier one: it waits with a *preparation*, and
+nothing behind it goes first. As it has no number yet, one whose preparation fails leaves no hole.
 
 After a crash the call in doubt is sent again under its numbers, and open requests are asked for again: both are the same
 request to the server. Clients only append to ``waiting``; everything else happens in the turn of whoever serves the ledger.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -54,6 +57,8 @@ class Call:
     """What one call of the user sends: one request, or the slices of a batch in their order."""
 
     entries: Sequence[Entry]
+    preparation: Callable[[], Awaitable[None]] | None = None
+    """What has to be done before the requests can be made; may be begun again after a crash, and by one at a time."""
 
     def fail(self, error: Exception) -> None:
         """Settle every request that is not settled yet."""
@@ -94,13 +99,29 @@ class Ledger:
         """Take *call* back if it still waits, and say whether it did."""
         if call not in self.waiting:
             return False
-        self.waiting.remove(call)
-        call.fail(OperationWithdrawn(f"{call.entries[0].operation.name} was cancelled before it was sent"))
+        self.drop(call, OperationWithdrawn(f"{call.entries[0].operation.name} was cancelled before it was sent"))
         return True
 
+    @property
+    def unprepared(self) -> Call | None:
+        """The next call, if it has to be prepared first."""
+        call = self.waiting[0] if self.waiting and self.in_doubt is None else None
+        return call if call is not None and call.preparation is not None else None
+
+    def release(self, call: Call) -> None:
+        """*call* is prepared: it may be sent when its turn comes."""
+        call.preparation = None
+
+    def drop(self, call: Call, error: Exception) -> None:
+        """Fail *call* if it still waits; what is behind it moves up."""
+        if call in self.waiting:
+            self.waiting.remove(call)
+            call.fail(error)
+            self.knock()
+
     def begin(self) -> Call | None:
-        """Give the next call its numbers, or return the one that is already in doubt; ``None`` if nothing waits."""
-        if self.in_doubt is None and self.waiting:
+        """Give the next call its numbers, or return the one that is already in doubt; ``None`` if nothing can be sent."""
+        if self.in_doubt is None and self.waiting and self.waiting[0].preparation is None:
             call = self.in_doubt = self.waiting.popleft()
             for entry in call.entries:
                 entry.number = self.next_number

@@ -83,6 +83,10 @@ class Slot(Generic[T]):
             self._settled.set()
             self.audience.tell(error)
 
+    async def wait_settled(self) -> None:
+        """Wait for the fate, whatever it is."""
+        await self._settled.wait()
+
     async def wait_accepted(self) -> None:
         """Wait for the server's promise; raise if there will be none."""
         await self._accepted.wait()

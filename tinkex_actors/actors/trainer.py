@@ -5,6 +5,8 @@ that matters is in the ledger: a new life sends the call in doubt again and asks
 server both are what it already knows.
 
 Of a batch in several slices the first is sent last: once the lowest number arrives, the server holds the whole batch.
+A call that needs something first (a custom loss needs its log-probabilities) is prepared off turn when it is next in line,
+and again by a new life: a preparation changes nothing on the server.
 """
 
 from functools import partial
@@ -17,6 +19,7 @@ from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Retrieval, Value
 from tinkex_actors.actors.poller import Poller
+from tinkex_actors.actors.preparation import prepare_unless_settled
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.seam import Transport
@@ -57,6 +60,7 @@ class Trainer(Crashable):
         self._poller = poller
         self._figures = figures
         self._is_sending = False
+        self._is_preparing = False
 
     async def on_start(self) -> None:
         """Take the ledger over where the last life left it."""
@@ -76,6 +80,24 @@ class Trainer(Crashable):
                 submission = await self._submit(call)
             self._note(call, submission)
         self._is_sending = False
+        if self._ledger.unprepared is not None:
+            self.ref.cast_nowait(Trainer.prepare)
+
+    async def prepare(self) -> None:
+        """Do what the next call needs before it can be sent; what fails, fails that call alone."""
+        call = self._ledger.unprepared
+        if call is None or self._is_preparing:
+            return
+        self._is_preparing = True
+        try:
+            async with self.off_turn():
+                await prepare_unless_settled(self._ledger, call)
+        except TinkerError as error:
+            self._ledger.drop(call, error)
+        else:
+            self._ledger.release(call)
+        self._is_preparing = False
+        self.ref.cast_nowait(Trainer.work_off)
 
     async def follow(self, number: int) -> None:
         """Get the result of the open request *number*, and write it down."""

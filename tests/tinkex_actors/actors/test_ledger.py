@@ -202,3 +202,34 @@ class LedgerAgainstAServer(RuleBasedStateMachine):
 
 
 TestLedgerAgainstAServer = LedgerAgainstAServer.TestCase
+
+
+async def nothing() -> None:
+    """A preparation that has nothing to do."""
+
+
+def test_a_call_that_is_not_prepared_holds_back_what_is_behind_it() -> None:
+    """It has no number yet, so one that is dropped leaves no hole and the next moves up."""
+    ledger, first, held, later = Ledger("trainer", "key", next_number=1), call_of(), call_of(2), call_of()
+    held.preparation = nothing
+    for call in (first, held, later):
+        ledger.enlist(call)
+    assert ledger.begin() is first
+    assert ledger.unprepared is None
+    ledger.accept(promises(first))
+    assert ledger.begin() is None
+    assert ledger.unprepared is held
+    ledger.drop(held, RuntimeError("no"))
+    assert isinstance(held.entries[1].slot.error, RuntimeError)
+    assert numbers(ledger.begin()) == [2]
+
+
+def test_a_call_that_is_prepared_takes_its_numbers_in_its_turn() -> None:
+    """Released or withdrawn, it happens once: what no longer waits is not touched."""
+    ledger, held = Ledger("trainer", "key", next_number=1), call_of(2)
+    held.preparation = nothing
+    ledger.enlist(held)
+    ledger.release(held)
+    assert numbers(ledger.begin()) == [1, 2]
+    ledger.drop(held, RuntimeError("too late"))
+    assert not held.entries[0].slot.is_settled
