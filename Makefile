@@ -14,7 +14,7 @@
 #   make bench-actors the runtime beside bare trio, as ratios
 #   make bench-engine the engine beside its matrix products, and beside torch when it is installed
 #   make docs         the documentation, into docs/_build; dead references are errors
-#   make parity       the engine against torch and transformers
+#   make parity       the engine against torch and transformers, losses against torch and jax
 #
 # PYTHON picks the interpreter: make test PYTHON=python3.13
 
@@ -89,7 +89,7 @@ docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build
 
 parity: $(VENV)/.parity
-	$(BIN)/python -m pytest -m parity --capture=no tests/tinkex_actors/local $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m parity --capture=no tests/tinkex_actors/local tests/tinkex_actors/compute $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

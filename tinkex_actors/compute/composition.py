@@ -1,20 +1,21 @@
 """Compose a loss of a base and weighted regularizers: ``total = base + sum of weight * term``.
 
-`compose` checks names and weights once; `ComposedLoss.evaluate` runs base and terms one after the other, once each.
-Whoever runs terms elsewhere (in threads, or awaiting them) evaluates each with `evaluate_term` and puts the results
-together with `combine_terms`: the order of evaluation does not show in the result.
+`compose` checks names and weights once; `ComposedLoss.evaluate` runs base and terms one after the other, once each, and
+`ComposedLoss.evaluate_async` does where some have to be awaited. Whoever runs parts elsewhere, such as in threads, puts the
+results together with `combine_terms`: the order of evaluation does not show in the result.
 
 A `ComposedLoss` is itself a loss, so it checks with `check_gradient` and composes again.
 """
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from tinkex_actors.compute.loss import Loss, LossEvaluation, SeededLoss, evaluate_loss, gradient_norm
-from tinkex_actors.compute.loss_errors import RegularizerFailed
+from tinkex_actors.compute.adapters import JaxLoss, TorchLoss, adapt
+from tinkex_actors.compute.evaluation import await_loss, evaluate_loss, gradient_norm
+from tinkex_actors.compute.loss import Loss, LossEvaluation, SeededLoss, is_async_loss
+from tinkex_actors.compute.loss_errors import LossError, LossFailed, RegularizerFailed, RegularizerTimedOut
 from tinkex_actors.compute.loss_outputs import BaseLossOutput, CustomLossOutput, RegularizerOutput
 from tinkex_actors.compute.regularizers.term import Values
 from tinkex_actors.types import Datum
@@ -25,18 +26,21 @@ _NOT_ASKED = "not asked for"
 _NO_GRADIENT = "{} returned a value without gradients"
 
 
-def is_async_loss(loss: object) -> bool:
-    """Tell whether *loss* is an ``async def``, which this pure layer cannot run."""
-    call = getattr(loss, "evaluate_loss", loss)
-    return inspect.iscoroutinefunction(call)
+def check_loss(loss: object, name: str = "loss_fn") -> None:
+    """Refuse what is no loss.
+
+    Raises:
+        TypeError: It cannot be called.
+    """
+    if not callable(loss) and not isinstance(loss, SeededLoss):
+        raise TypeError(
+            f"{name} must be a function of (data, logprobs), got {type(loss).__name__}; "
+            "wrap a term with per_datum(...) or concatenated(...)"
+        )
 
 
 def _check_loss(_: Any, attribute: Any, loss: Any) -> None:
-    if not callable(loss) and not isinstance(loss, SeededLoss):
-        raise TypeError(
-            f"{attribute.name} must be a function of (data, logprobs), got {type(loss).__name__}; "
-            "wrap a term with per_datum(...) or concatenated(...)"
-        )
+    check_loss(loss, attribute.name)
 
 
 @frozen(kw_only=True)
@@ -52,7 +56,12 @@ class RegularizerSpec:
     @property
     def is_async(self) -> bool:
         """Whether it has to be awaited."""
-        return is_async_loss(self.loss)
+        return has_to_be_awaited(self.loss)
+
+
+def has_to_be_awaited(loss: Loss) -> bool:
+    """Tell whether *loss*, or a part of it, has to be awaited."""
+    return bool(loss.asynchronous) if isinstance(loss, ComposedLoss) else is_async_loss(loss)
 
 
 @frozen(eq=False)
@@ -63,6 +72,13 @@ class ComposedEvaluation:
     gradients: tuple[Values, ...] | None
     """Of the total, one a datum; ``None`` when a part has none, and ``output`` says which."""
     output: CustomLossOutput
+    without_gradients: tuple[str, ...]
+    """The parts that have none although they should pull."""
+
+    def to_loss_evaluation(self) -> LossEvaluation:
+        """Return it as a loss among others: the total, its gradients, and the parts as metrics."""
+        parts = {name: term.contribution for name, term in self.output.regularizers.items()}
+        return LossEvaluation(self.value, self.gradients, {"base": self.output.base_loss.value, **parts})
 
 
 def _check_terms(_: Any, __: Any, terms: tuple[RegularizerSpec, ...]) -> None:
@@ -88,7 +104,7 @@ class ComposedLoss:
     @property
     def asynchronous(self) -> tuple[str, ...]:
         """Names of the parts that have to be awaited; the base is ``base``."""
-        base = ("base",) if is_async_loss(self.base) else ()
+        base = ("base",) if has_to_be_awaited(self.base) else ()
         return (*base, *(term.name for term in self.terms if term.is_async))
 
     def evaluate(
@@ -108,13 +124,42 @@ class ComposedLoss:
         base = evaluate_loss(self.base, data, logprobs, seed=seed)
         return combine_terms(self, base, [evaluate_term(term, data, logprobs, seed=seed) for term in self.terms])
 
+    async def evaluate_async(
+        self, data: Sequence[Datum], logprobs: Sequence[Array], *, seed: int | None = None
+    ) -> ComposedEvaluation:
+        """Evaluate like `evaluate`, and await the parts that have to be."""
+        base = await evaluate_any(self.base, data, logprobs, seed=seed)
+        found = list[LossEvaluation]()
+        for term in self.terms:
+            with naming_failures(term.name):
+                found.append(await evaluate_any(term.loss, data, logprobs, seed=seed))
+        return combine_terms(self, base, found)
+
     def evaluate_loss(
         self, data: Sequence[Datum], logprobs: Sequence[Values], *, seed: int | None = None
     ) -> LossEvaluation:
-        """Evaluate as a loss among others: the total, its gradients, and the parts as metrics."""
-        found = self.evaluate(data, logprobs, seed=seed)
-        parts = {name: term.contribution for name, term in found.output.regularizers.items()}
-        return LossEvaluation(found.value, found.gradients, {"base": found.output.base_loss.value, **parts})
+        """Evaluate as a loss among others."""
+        return self.evaluate(data, logprobs, seed=seed).to_loss_evaluation()
+
+
+async def evaluate_any(
+    loss: Loss, data: Sequence[Datum], logprobs: Sequence[Array], *, seed: int | None = None
+) -> LossEvaluation:
+    """Evaluate a loss of any kind once: in the calling task, and awaited where it has to be."""
+    if isinstance(loss, ComposedLoss):
+        return (await loss.evaluate_async(data, logprobs, seed=seed)).to_loss_evaluation()
+    if is_async_loss(loss):
+        return await await_loss(loss, data, logprobs, seed=seed)
+    return evaluate_loss(loss, data, logprobs, seed=seed)
+
+
+def in_double(loss: Loss) -> Loss:
+    """Return *loss* with whatever chooses its precision at 64 bits: for comparisons, not for training."""
+    if isinstance(loss, ComposedLoss):
+        terms = tuple(evolve(term, loss=in_double(term.loss)) for term in loss.terms)
+        return evolve(loss, base=in_double(loss.base), terms=terms)
+    adapted = adapt(loss)
+    return evolve(adapted, precision="float64") if isinstance(adapted, TorchLoss | JaxLoss) else adapted
 
 
 def compose(base: Loss, *terms: RegularizerSpec, track_norms: bool = False) -> ComposedLoss:
@@ -140,20 +185,23 @@ def evaluate_term(
 
 
 class naming_failures:  # noqa: N801 - used as a function, like contextlib.suppress
-    """A block in which an error becomes `RegularizerFailed` with the term's name."""
+    """A block in which an error becomes `RegularizerFailed` with the term's name, or `LossFailed` without a name."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str | None) -> None:
         self._name = name
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        # Cancellation and the like are no failures of the term.
-        if isinstance(error, Exception):
-            raise RegularizerFailed(
-                f"the regularizer {self._name!r} failed: {type(error).__name__}: {error}", name=self._name
-            ) from error
+        # Cancellation and the like are no failures of the term; one that has its name already keeps it.
+        if not isinstance(error, Exception) or isinstance(error, RegularizerTimedOut):
+            return
+        words = f"{type(error).__name__}: {error}"
+        if self._name is not None:
+            raise RegularizerFailed(f"the regularizer {self._name!r} failed: {words}", name=self._name) from error
+        if not isinstance(error, LossError):
+            raise LossFailed(f"the loss failed: {words}") from error
 
 
 def combine_terms(loss: ComposedLoss, base: LossEvaluation, terms: Sequence[LossEvaluation]) -> ComposedEvaluation:
@@ -168,7 +216,7 @@ def combine_terms(loss: ComposedLoss, base: LossEvaluation, terms: Sequence[Loss
     outputs = {spec.name: _describe(spec, term, is_tracked=loss.track_norms) for spec, term in pairs}
     regularizer_total = sum((output.contribution for output in outputs.values()), 0.0)
     gradients = _add_up(base, pairs)
-    without = [name for name, part in _parts(base, pairs) if part.gradients is None]
+    without = tuple(name for name, part in _pulling(base, pairs) if part.gradients is None)
     total = _norm(gradients, " and ".join(without), is_tracked=loss.track_norms)
     of_base = _norm(base.gradients, "base", is_tracked=loss.track_norms)
     output = CustomLossOutput(
@@ -185,7 +233,7 @@ def combine_terms(loss: ComposedLoss, base: LossEvaluation, terms: Sequence[Loss
         total_grad_norm=total.value,
         total_grad_norm_missing=total.missing,
     )
-    return ComposedEvaluation(output.loss_total, gradients, output)
+    return ComposedEvaluation(output.loss_total, gradients, output, without)
 
 
 @frozen
@@ -218,10 +266,11 @@ def _describe(spec: RegularizerSpec, term: LossEvaluation, *, is_tracked: bool) 
     return output if norm.value is None else evolve(output, grad_norm_weighted=spec.weight * norm.value)
 
 
-def _parts(
+def _pulling(
     base: LossEvaluation, pairs: Sequence[tuple[RegularizerSpec, LossEvaluation]]
 ) -> list[tuple[str, LossEvaluation]]:
-    return [("base", base), *((spec.name, term) for spec, term in pairs)]
+    """List the parts without whose gradients there is no total."""
+    return [("base", base), *((spec.name, term) for spec, term in pairs if spec.weight)]
 
 
 def _add_up(base: LossEvaluation, pairs: Sequence[tuple[RegularizerSpec, LossEvaluation]]) -> tuple[Values, ...] | None:
@@ -229,6 +278,8 @@ def _add_up(base: LossEvaluation, pairs: Sequence[tuple[RegularizerSpec, LossEva
         return None
     total = list(base.gradients)
     for spec, term in pairs:
+        if not spec.weight:
+            continue
         if term.gradients is None:
             return None
         total = [sum_ + spec.weight * part for sum_, part in zip(total, term.gradients, strict=True)]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import field, frozen
 
-from tinkex_actors.compute.loss import Loss, evaluate_loss
+from tinkex_actors.compute.composition import evaluate_any, has_to_be_awaited, in_double
+from tinkex_actors.compute.loss import Loss, LossEvaluation
 from tinkex_actors.compute.loss_errors import GradientMismatch, LossInvalid
 from tinkex_actors.compute.regularizers.term import Values
 from tinkex_actors.types import Datum
@@ -57,7 +58,8 @@ def check_gradient(
     """Compare the gradients of *loss* with the slopes of its value.
 
     Args:
-        loss: A loss, a composition, or `per_datum` or `concatenated` of a term.
+        loss: A loss of any kind, a composition, or `per_datum` or `concatenated` of a term. One of torch or jax is
+            evaluated in double precision.
         data: A small batch.
         logprobs: Where to look, one array a datum; without it, random ones in the shape of ``target_tokens``. Stay away
             from kinks: at one, no gradient is the slope.
@@ -66,19 +68,40 @@ def check_gradient(
     Raises:
         GradientMismatch: A gradient is not the slope; the message says where, and what it looks like.
         LossInvalid: The loss returns no gradients, or another value at the same point.
+        TypeError: It has to be awaited; use `check_gradient_async`.
     """
+    if has_to_be_awaited(loss):
+        raise TypeError("expected a loss that returns, got one that has to be awaited; await check_gradient_async(...)")
+    checking = check_gradient_async(loss, data, logprobs, check=check)
+    try:
+        checking.send(None)
+    except StopIteration as end:
+        report: GradientReport = end.value
+        return report
+    checking.close()
+    raise TypeError("expected a loss that returns, got one that waited for something; await check_gradient_async(...)")
+
+
+async def check_gradient_async(
+    loss: Loss,
+    data: Sequence[Datum],
+    logprobs: Sequence[Array] | None = None,
+    *,
+    check: GradientCheck = _DEFAULT,
+) -> GradientReport:
+    """Do the same for a loss that may have to be awaited; it is asked for one value after the other."""
     generator = np.random.default_rng(check.seed)
-    point = _Point(loss, data, _start(data, logprobs, generator), check)
-    given = evaluate_loss(loss, data, point.logprobs, seed=check.seed)
+    point = _Point(in_double(loss), data, _start(data, logprobs, generator), check)
+    given = await point.evaluate()
     if given.gradients is None:
         raise LossInvalid("expected (value, gradients) to check, got a value without gradients")
-    again = point.value()
+    again = (await point.evaluate()).value
     if again != given.value:
         raise LossInvalid(
             f"expected the same value at the same point, got {given.value:g} and then {again:g}; draw from the seed"
         )
     places = _choose(point.logprobs, check.max_elements, generator)
-    slopes = np.array([point.slope(place) for place in places])
+    slopes = np.array([await point.slope(place) for place in places])
     return _compare(places, np.array([given.gradients[p.datum][p.place] for p in places]), slopes, check.tolerance)
 
 
@@ -99,15 +122,15 @@ class _Point:
     logprobs: list[Values]
     check: GradientCheck
 
-    def value(self) -> float:
-        return evaluate_loss(self.loss, self.data, self.logprobs, seed=self.check.seed).value
+    async def evaluate(self) -> LossEvaluation:
+        return await evaluate_any(self.loss, self.data, self.logprobs, seed=self.check.seed)
 
-    def slope(self, at: _Place) -> float:
+    async def slope(self, at: _Place) -> float:
         array, middle = self.logprobs[at.datum], float(self.logprobs[at.datum][at.place])
         array[at.place] = middle + self.check.step
-        above = self.value()
+        above = (await self.evaluate()).value
         array[at.place] = middle - self.check.step
-        below = self.value()
+        below = (await self.evaluate()).value
         array[at.place] = middle
         return (above - below) / (2.0 * self.check.step)
 

@@ -2,7 +2,10 @@
 
 LossError                a custom loss or a regularizer cannot be used
 ├─ LossInvalid           it returned something else than a value and gradients in the right shapes, or not finite
+├─ LossFailed            it raised; its error is the cause
+│  └─ LossTimedOut       it took too long
 ├─ RegularizerFailed     a term raised; its name is in the message and in ``name``, its error is the cause
+│  └─ RegularizerTimedOut
 └─ GradientMismatch      its gradient is not the slope of its value (only `check_gradient` raises it)
 """
 
@@ -17,6 +20,14 @@ class LossInvalid(LossError):
     """A loss returned something else than a finite value and gradients in the shapes of the log-probabilities."""
 
 
+class LossFailed(LossError):
+    """A loss raised. The original error is the cause."""
+
+
+class LossTimedOut(LossFailed):
+    """A loss took longer than it may."""
+
+
 class RegularizerFailed(LossError):
     """A term of a composition raised. The original error is the cause."""
 
@@ -24,6 +35,10 @@ class RegularizerFailed(LossError):
         super().__init__(message)
         self.name = name
         """The term's name in the composition."""
+
+
+class RegularizerTimedOut(RegularizerFailed):
+    """A term of a composition took longer than it may."""
 
 
 class GradientMismatch(LossError):

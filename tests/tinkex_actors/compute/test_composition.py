@@ -10,8 +10,9 @@ import pytest
 
 from tinkex_actors.compute.batch_terms import concatenated, per_datum
 from tinkex_actors.compute.composition import RegularizerSpec, compose
+from tinkex_actors.compute.evaluation import gradient_norm
 from tinkex_actors.compute.gradient_check import check_gradient
-from tinkex_actors.compute.loss import Loss, LossResult, gradient_norm
+from tinkex_actors.compute.loss import Loss, LossResult
 from tinkex_actors.compute.loss_errors import LossInvalid, RegularizerFailed
 from tinkex_actors.compute.regularizers import (
     Context,
@@ -169,7 +170,7 @@ def test_an_asynchronous_part_is_not_run_here() -> None:
     async def remote(_: Sequence[Datum], __: Sequence[Values]) -> LossResult:
         return 1.0
 
-    composed = compose(total, spec(remote, name="remote"))  # type: ignore[arg-type]  # the layer above awaits it
+    composed = compose(total, spec(remote, name="remote"))
     assert composed.asynchronous == ("remote",)
     with pytest.raises(TypeError, match="got async def for remote; they must be awaited"):
         composed.evaluate(ONE, X)

@@ -57,7 +57,7 @@ class Context:
         if name not in self.fields:
             known = ", ".join(self.fields) or "none"
             raise ValueError(f"expected a field {name!r}, got {known}; give it in the datum or in the inputs")
-        array = to_array(self.fields[name]).astype(np.float64)
+        array = to_array(self.fields[name]).astype(np.float64, copy=False)
         if array.shape != shape:
             raise ValueError(f"expected {name!r} in the shape of the logprobs, {shape}, got {array.shape}")
         return array
@@ -103,7 +103,7 @@ def read_logprobs(logprobs: Array) -> Values:
     Raises:
         ValueError: Not numbers, or none at all.
     """
-    values = to_array(logprobs).astype(np.float64)
+    values = to_array(logprobs).astype(np.float64, copy=False)
     if values.size == 0:
         raise ValueError(f"expected at least one log-probability, got shape {values.shape}")
     return values
