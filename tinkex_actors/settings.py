@@ -145,6 +145,8 @@ class Figures:
     """The budget of estimated bytes for training batches on their way to the server; the server may say less (50 MB)."""
     response_bytes: float = field(default=inf, validator=_above_zero)
     """The budget of announced bytes for large results on their way here; the server may say less (50 MiB)."""
+    loss_threads: int = field(default=4, validator=_above_zero)
+    """How many parts of custom losses are evaluated at once, each in a thread."""
     pause_small: float = field(default=1.0, validator=_above_zero)
     """How long a 429 stops sampling, at least."""
     pause_large: float = field(default=5.0, validator=_above_zero)

@@ -45,6 +45,7 @@ from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.errors import ClientClosed, SessionEnded
 from tinkex_actors.actors.heartbeat import HEARTBEAT_NAME, Heartbeat, OpenLine
 from tinkex_actors.actors.ledger import Ledger
+from tinkex_actors.actors.loss_threads import LossThreads
 from tinkex_actors.actors.poller import POLLER, Poller
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.roster import ROSTER, Roster
@@ -80,9 +81,13 @@ class TinkerTree:
     events: TelemetryQueue
     open_line: OpenLine | None = None
     """Opens a line of the heartbeat's own, where that is possible."""
+    loss_threads: LossThreads = field(init=False)
     ledgers: dict[str, Ledger | SampleLedger] = field(factory=dict[str, Ledger | SampleLedger])
     members: dict[str, ChildSpec[Actor]] = field(factory=dict[str, ChildSpec[Actor]])
     _named: Counter[str] = field(factory=Counter[str])
+
+    def __attrs_post_init__(self) -> None:
+        self.loss_threads = LossThreads(self.settings.figures.loss_threads)
 
     def tree(self) -> Tree:
         """Take a snapshot of the whole tree; ``str`` of it is a drawing."""

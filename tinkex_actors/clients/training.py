@@ -11,11 +11,16 @@ from typing import Any, TypeVar
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Pending, Slot
+from tinkex_actors.actors.preparation import refuse_a_ring
 from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.clients.custom_loss import CustomLoss, enlist_custom_loss
+from tinkex_actors.clients.loss_evaluation import DEFAULT_OPTIONS, CustomLossOptions
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
 from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
 from tinkex_actors.compute.batching import SliceLimits, slice_data
 from tinkex_actors.compute.combining import combine_outputs
+from tinkex_actors.compute.loss import Loss
+from tinkex_actors.compute.loss_outputs import CustomForwardBackwardOutput
 from tinkex_actors.transport.endpoints import (
     FORWARD,
     FORWARD_BACKWARD,
@@ -99,6 +104,40 @@ class TrainingClient:
             TinkerError: The client takes in nothing more.
         """
         return self._pass(FORWARD_BACKWARD, data, loss_fn, loss_fn_config)
+
+    def forward_backward_custom(
+        self,
+        data: Sequence[Datum],
+        loss_fn: Loss,
+        *,
+        seed: int | None = None,
+        options: CustomLossOptions = DEFAULT_OPTIONS,
+    ) -> Pending[CustomForwardBackwardOutput]:
+        """Add the gradient of any loss: one that is evaluated here, on the server's log-probabilities.
+
+        A forward pass brings the log-probabilities, *loss_fn* is evaluated once, in a thread, and its gradient goes to
+        the server as the weights of a second pass, which is exact at the current weights. Whatever is submitted later
+        comes after both passes. A loss that raises fails this operation alone.
+
+        Args:
+            data: At least one example, each with ``target_tokens``; everything else is for the loss.
+            loss_fn: A function of the data and one array of log-probabilities a datum, in the shape of its targets, which
+                returns value and gradients; a function of torch, jax or autograd, which is differentiated; a composition
+                made by ``compose``; or an ``async def`` of these.
+            seed: For losses that draw at random; a new one each step.
+            options: Time limits, clipping, events.
+
+        Returns:
+            The server's answer with the metrics ``loss:sum`` (the loss), ``surrogate_loss:sum`` (what the server made of
+            the weights, which means nothing by itself) and the loss's own; ``custom_loss`` has the parts.
+
+        Raises:
+            ValueError: No data, or a datum without targets; nothing was sent.
+            TinkerError: The client takes in nothing more.
+        """
+        asked = CustomLoss(data=tuple(data), loss=loss_fn, options=options, seed=seed)
+        refuse_a_ring(self._ledger)
+        return enlist_custom_loss(self._tree, self._ledger, self.model_id, asked)
 
     def optim_step(self, params: OptimParams | None = None) -> Pending[OptimStepResponse]:
         """Apply the gathered gradient, and begin to gather anew.
@@ -239,6 +278,7 @@ class TrainingClient:
         return self._enlist(Call([Entry(Operation(row=row, request=request), Slot[R](Audience(row.name)))]), _only)
 
     def _enlist(self, call: Call, combine: Callable[[Sequence[Any]], R]) -> Pending[R]:
+        refuse_a_ring(self._ledger)
         self._ledger.enlist(call)
         slots = [entry.slot for entry in call.entries]
         return Pending(slots, combine, withdraw=partial(self._ledger.withdraw, call))

@@ -12,6 +12,8 @@ from typing import Any, TypeGuard
 import attrs
 from attrs import field, frozen
 
+from tinkex_actors.types import ForwardBackwardOutput
+
 
 @frozen(kw_only=True)
 class BaseLossOutput:
@@ -69,6 +71,30 @@ class CustomLossOutput:
     def to_json(self) -> str:
         """Return one line of JSON."""
         return json.dumps(self.to_dict(), allow_nan=False, ensure_ascii=False)
+
+    def to_metrics(self) -> dict[str, float]:
+        """Return the numbers by flat names, as a step's metrics.
+
+        ``base_loss:sum``, ``regularizer_total:sum``; for each term ``regularizer/NAME:sum`` (its contribution),
+        ``regularizer/NAME/value:sum`` and its own figures; ``grad_norm:mean``, ``base_loss/grad_norm:mean`` and
+        ``regularizer/NAME/grad_norm:mean`` where there is one.
+        """
+        base = self.base_loss
+        found: dict[str, float | None] = {"base_loss:sum": base.value, "base_loss/grad_norm:mean": base.grad_norm}
+        found |= {"regularizer_total:sum": self.regularizer_total, "grad_norm:mean": self.total_grad_norm}
+        for name, term in self.regularizers.items():
+            place = f"regularizer/{name}"
+            found |= {f"{place}:sum": term.contribution, f"{place}/value:sum": term.value}
+            found |= {f"{place}/grad_norm:mean": term.grad_norm}
+            found |= {f"{place}/{key}": value for key, value in term.custom.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@frozen
+class CustomForwardBackwardOutput(ForwardBackwardOutput):
+    """What a custom loss's step brought: the server's answer, ``loss:sum`` replaced by the loss, and the whole report."""
+
+    custom_loss: CustomLossOutput = field(kw_only=True)
 
 
 # A tree of what asdict makes.
