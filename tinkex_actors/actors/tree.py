@@ -52,9 +52,11 @@ from tinkex_actors.actors.roster import ROSTER, Roster
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.sampler import Sampler
 from tinkex_actors.actors.session import SESSION, Session
+from tinkex_actors.actors.tally import Tally
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry, TelemetryQueue
 from tinkex_actors.actors.trainer import Trainer
 from tinkex_actors.log import get_log
+from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import FINISH_SESSION
@@ -81,6 +83,8 @@ class TinkerTree:
     events: TelemetryQueue
     open_line: OpenLine | None = None
     """Opens a line of the heartbeat's own, where that is possible."""
+    metrics: Metrics = field(factory=Metrics)
+    """No actor: there is nothing in it to restart, and it outlives every crash."""
     loss_threads: LossThreads = field(init=False)
     ledgers: dict[str, Ledger | SampleLedger] = field(factory=dict[str, Ledger | SampleLedger])
     members: dict[str, ChildSpec[Actor]] = field(factory=dict[str, ChildSpec[Actor]])
@@ -195,6 +199,7 @@ async def open_tree(
     before: ChildSpec[Actor] | None = None,
     open_line: OpenLine | None = None,
     record: SessionRecord | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncGenerator[TinkerTree, None]:
     """Open a session with all its actors; leaving the block stops them in reverse order and finishes the session.
 
@@ -205,6 +210,7 @@ async def open_tree(
         before: Started before everything else, and stopped after.
         open_line: Opens a line of the heartbeat's own in the loop it is called in; without it the beats share *transport*.
         record: Where the session is written down, for whoever else must know it; by default a new one.
+        metrics: Count the tree's crashes and restarts too.
 
     Raises:
         TinkerError: The session could not be opened.
@@ -213,11 +219,14 @@ async def open_tree(
     record = record or SessionRecord()
     reason = FinishReason.INTERRUPTED
     reporter = _Reporter()
+    metrics = metrics or Metrics()
+    tally = Tally(metrics)
     tree: TinkerTree | None = None
     try:
-        async with _open_root(settings, (*observers, reporter)) as root:
+        async with _open_root(settings, (*observers, reporter, tally)) as root:
             events = TelemetryQueue(settings.figures.telemetry_queue)
-            tree = TinkerTree(settings, transport, root, record, events, open_line)
+            tree = TinkerTree(settings, transport, root, record, events, open_line, metrics)
+            tally.watch(root.tree, lambda: record.session_id is not None)
             await _start(tree, reporter, before)
             yield tree
             reason = FinishReason.SUCCESS

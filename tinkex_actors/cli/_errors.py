@@ -11,6 +11,7 @@ class CommandFailed(Exception):
 
 OPTIONAL = {
     "matplotlib": "demo",
+    "prometheus_client": "metrics",
     "starlette": "local",
     "hypercorn": "local",
     "safetensors": "local",

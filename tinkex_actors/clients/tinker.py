@@ -26,6 +26,7 @@ from tinkex_actors.clients.embedded import Place, embedded_server
 from tinkex_actors.clients.rest import RestClient
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
 from tinkex_actors.clients.training import TrainingClient, check_path
+from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import CREATE_MODEL, CREATE_VIA_LOAD, GET_INFO, GET_SAMPLER, SERVER_CAPABILITIES
@@ -66,6 +67,11 @@ class TinkerClient:
     def settings(self) -> Settings:
         """What the client was told."""
         return self._tree.settings
+
+    @property
+    def metrics(self) -> Metrics:
+        """Counts and durations of this client's requests, crashes and restarts; a program may add its own."""
+        return self._tree.metrics
 
     def tree(self) -> Tree:
         """Take a snapshot of the supervision tree; ``str`` of it is a drawing with restart counts."""
@@ -236,7 +242,7 @@ async def open_tinker(
         RestartLimitExceeded: An actor crashed more often than the settings allow.
         ModuleNotFoundError: *local*, and the extra is not installed.
     """
-    place = Place()
+    place, metrics = Place(), Metrics()
     options = None if isinstance(local, bool) else local
     before = None if local is False else embedded_server(place, options)
     told = settings or (Settings() if before is None else Settings.local(place.url))
@@ -245,7 +251,15 @@ async def open_tinker(
     open_line = partial(open_transport, told) if below is None and before is None else None
     record = SessionRecord()
     async with (
-        open_transport(told, below=below, address=address, config=lambda: record.config) as transport,
-        open_tree(told, transport, observers=observers, before=before, open_line=open_line, record=record) as tree,
+        open_transport(told, below=below, address=address, config=lambda: record.config, metrics=metrics) as transport,
+        open_tree(
+            told,
+            transport,
+            observers=observers,
+            before=before,
+            open_line=open_line,
+            record=record,
+            metrics=metrics,
+        ) as tree,
     ):
         yield TinkerClient(tree)

@@ -7,6 +7,7 @@
     Billed       402: everyone pauses, for a while
     Breaking     nothing is sent to a server that has stopped answering, but one at a time
     Budgeted     counts and bytes on their way at once
+    Metered      counts every attempt, and how long it took
     HttpTransport
 
 Budgets lie below the others, so that nothing is held while a request waits to be sent again. Every number that the server
@@ -19,11 +20,13 @@ from random import Random
 
 import httpx
 
+from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.billing import Billed
 from tinkex_actors.transport.breaker import Breaker, Breaking
 from tinkex_actors.transport.budget import Budgeted
 from tinkex_actors.transport.http import open_http
+from tinkex_actors.transport.metered import Metered
 from tinkex_actors.transport.pacing import Paced
 from tinkex_actors.transport.retry import Retrying
 from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
@@ -73,6 +76,7 @@ async def open_transport(
     below: httpx.AsyncBaseTransport | None = None,
     address: Callable[[], str] | None = None,
     config: Config = ClientConfigResponse,
+    metrics: Metrics | None = None,
 ) -> AsyncGenerator[Line, None]:
     """Open everything between a request and the network; all connections are closed at the end of the block.
 
@@ -81,7 +85,9 @@ async def open_transport(
         below: The same.
         address: The same.
         config: Tells what the server has said about itself so far; by default nothing.
+        metrics: Count every attempt, and how long it took.
     """
     async with open_http(settings, below=below, address=address) as bottom:
+        counted = bottom if metrics is None else Metered(bottom, metrics)
         # Jitter only spreads load: it needs no seed and keeps no secret.
-        yield Line(bottom, settings.figures, chance=Random().random, config=config)  # noqa: S311 - see the line above
+        yield Line(counted, settings.figures, chance=Random().random, config=config)  # noqa: S311 - see the line above
