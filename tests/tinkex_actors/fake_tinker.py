@@ -89,7 +89,8 @@ class FakeModel:
         return sum(name == kind for _, name in self.executed)
 
 
-Answer = tuple[str, bytes]
+POISON = 666
+"""A training batch with this token fails."""
 
 
 @define
@@ -97,6 +98,8 @@ class FakeTinker:
     """The server. ``before`` and ``after`` are told each route as it is served."""
 
     latency: float = 0.01
+    hold: float = 30.0
+    """How long a poll is held, in seconds."""
     large_bytes: int = 0
     """Announce results as so large, where the client lets us."""
     config: dict[str, Any] = field(factory=dict[str, Any])
@@ -108,7 +111,10 @@ class FakeTinker:
     times: dict[str, list[float]] = field(factory=lambda: defaultdict(list))
     faults: dict[str, deque[Fault]] = field(factory=lambda: defaultdict(deque))
     models: dict[str, FakeModel] = field(factory=dict[str, FakeModel])
-    promises: dict[str, tuple[float, Answer]] = field(factory=dict[str, tuple[float, Answer]])
+    promises: dict[str, tuple[float, object]] = field(factory=dict[str, tuple[float, object]])
+    """When each result is there, and what it is; an exception is a failed operation."""
+    saved: dict[str, str] = field(factory=dict[str, str])
+    """The weights of each checkpoint, by path."""
     samples: dict[tuple[str, int], str] = field(factory=dict[tuple[str, int], str])
     cancelled: list[str] = field(factory=list[str])
     forgotten: set[str] = field(factory=set[str])
@@ -173,18 +179,21 @@ class FakeTinker:
 
     async def _carry_out(self, route: str, request: httpx.Request) -> httpx.Response:
         if route == "forward_backward":
+            if request.headers["content-type"] != "application/x-protobuf":
+                return httpx.Response(415, json={"detail": "forward_backward takes protobuf"})
             return self._submit(route, decode_forward_backward_request(request.content))
         body: Any = orjson.loads(request.content) if request.content else {}
         self.seen.append((route, body))
         if route == "retrieve_future":
-            return await self._retrieve(body["request_id"], may_announce=body["allow_metadata_only"])
+            accept = request.headers["accept"]
+            return await self._retrieve(body["request_id"], accept, may_announce=body["allow_metadata_only"])
         answer: Callable[[Any], httpx.Response] | None = getattr(self, "_" + route.replace("/", "_"), None)
         if answer is not None:
             key = request.headers.get("x-idempotency-key", "")
             return answer({**body, "key": key, "path": request.url.path})
         if route in {"optim_step", "save_weights", "save_weights_for_sampler"}:
             return self._submit(route, body)
-        return httpx.Response(404, json={"detail": f"no route {route}"})
+        return httpx.Response(404, json={"detail": "Not Found"})
 
     # ------------------------------------------------------------------ sessions
 
@@ -216,7 +225,8 @@ class FakeTinker:
     def _load_weights(self, body: Any) -> httpx.Response:
         if body.get("session_id") is None:
             return self._submit("load_weights", body)
-        self.models.setdefault(f"{body['session_id']}:train:{body['model_seq_id']}", FakeModel())
+        model_id = f"{body['session_id']}:train:{body['model_seq_id']}"
+        self.models.setdefault(model_id, FakeModel(weights=self.saved.get(body["path"], "")))
         return self._promise("load_weights", {})
 
     def _get_info(self, body: Any) -> httpx.Response:
@@ -254,24 +264,48 @@ class FakeTinker:
         model.executed.append((number, route))
         result: object
         match route:
-            case "forward_backward":
-                model.gradient += str(len(request.forward_backward_input.data))
-                result = _forward_backward_output(request)
+            case "forward_backward" | "forward":
+                result = self._compute(model, request)
             case "optim_step":
                 model.weights = hashlib.sha256((model.weights + model.gradient).encode()).hexdigest()
                 model.gradient = ""
                 result = {"metrics": {"step": float(model.count("optim_step"))}}
             case "save_weights_for_sampler" if request.get("path") is None:
                 result = {"sampling_session_id": f"Q{request['sampling_session_seq_id']}"}
+            case "load_weights":
+                model.weights = self.saved.get(request["path"], "")
+                result = {"path": request["path"]}
             case _:
-                result = {"path": f"tinker://{model_id}/weights/{request['path']}"}
-        self.promises[request_id] = (trio.current_time() + self.latency, _encode(result))
+                path = self._path(model_id, route, request["path"])
+                self.saved[path] = model.weights
+                result = {"path": path}
+        self.promises[request_id] = (trio.current_time() + self.latency, result)
         self._executed.set()
         self._executed = trio.Event()
 
+    def _path(self, model_id: str, route: str, name: str) -> str:
+        """Say where weights are saved."""
+        kinds = {"save_weights": "weights", "save_weights_external": "external_weights"}
+        return f"tinker://{model_id}/{kinds.get(route, 'sampler_weights')}/{name}"
+
+    def _compute(self, model: FakeModel, request: ForwardBackwardRequest) -> ForwardBackwardOutput | Exception:
+        """Compute a loss that falls with every step; a batch with the token `POISON` fails."""
+        data = request.forward_backward_input.data
+        if any(POISON in datum.model_input.to_ints() for datum in data):
+            return ValueError("the batch is poisoned")
+        if not request.forward_only:
+            model.gradient += str(len(data))
+        share = 1.0 / (1 + model.count("optim_step"))
+        outputs = [
+            {"logprobs": TensorData.from_numpy(np.full(length, -share / length, np.float32))}
+            for length in (datum.model_input.length for datum in data)
+        ]
+        metrics = {"loss:sum": len(data) * share, "number:max": float(request.seq_id)}
+        return ForwardBackwardOutput("ArrayRecord", outputs, metrics)
+
     def _promise(self, key: str, result: object, **more: object) -> httpx.Response:
         request_id = f"{key}-{next(self._serial)}"
-        self.promises[request_id] = (trio.current_time() + self.latency, _encode(result))
+        self.promises[request_id] = (trio.current_time() + self.latency, result)
         return httpx.Response(200, json={"request_id": request_id, **more})
 
     # ------------------------------------------------------------------ sampling
@@ -295,35 +329,33 @@ class FakeTinker:
 
     # ------------------------------------------------------------------ results
 
-    async def _retrieve(self, request_id: str, *, may_announce: bool) -> httpx.Response:
+    async def _retrieve(self, request_id: str, accept: str, *, may_announce: bool) -> httpx.Response:
         if request_id in self.forgotten:
             return httpx.Response(410, json={"detail": "gone"})
         if request_id not in self.promises:
             # Not carried out yet: hold the poll as the service does.
-            with trio.move_on_after(15):
+            with trio.move_on_after(self.hold):
                 while request_id not in self.promises:
                     await self._executed.wait()
         if request_id not in self.promises:
             return httpx.Response(408, json={"type": "try_again", "request_id": request_id, "queue_state": "active"})
-        ready_at, (content_type, content) = self.promises[request_id]
-        await trio.sleep_until(ready_at)
+        ready_at, result = self.promises[request_id]
+        with trio.move_on_after(self.hold):
+            await trio.sleep_until(ready_at)
+        if trio.current_time() < ready_at:
+            return httpx.Response(408, json={"type": "try_again", "request_id": request_id, "queue_state": "active"})
         if self.large_bytes and may_announce:
             return httpx.Response(200, json={"status": "complete_metadata", "response_payload_size": self.large_bytes})
+        return self._reveal(result, accept)
+
+    def _reveal(self, result: object, accept: str) -> httpx.Response:
+        """Write a result as this kind of server does."""
+        if isinstance(result, Exception):
+            return httpx.Response(200, json={"error": str(result), "category": "user"})
+        if isinstance(result, dict):
+            return httpx.Response(200, json=result)
+        content_type, content = encode_result(result, accept=accept)
         return httpx.Response(200, content=content, headers={"content-type": content_type})
-
-
-def _forward_backward_output(request: ForwardBackwardRequest) -> ForwardBackwardOutput:
-    data = request.forward_backward_input.data
-    outputs = [
-        {"logprobs": TensorData.from_numpy(np.full(datum.model_input.length, -1.0, np.float32))} for datum in data
-    ]
-    return ForwardBackwardOutput("ArrayRecord", outputs, {"loss:sum": float(len(data)), "number:max": request.seq_id})
-
-
-def _encode(result: object) -> Answer:
-    if isinstance(result, dict):
-        return "application/json", orjson.dumps(result)
-    return encode_result(result, accept="application/x-protobuf")
 
 
 @asynccontextmanager

@@ -28,6 +28,12 @@ class Operation(Generic[R]):
     """Makes the row's request for a number. Always an equal one for the same number."""
     weight_bytes: int = 0
     """The estimate that budgets count."""
+    finish: Callable[[R], R] | None = None
+    """Makes what the server brought what the protocol says it is."""
+    feature: str = ""
+    """What a server lacks that refuses this because it misses the field `misses`, in words for people."""
+    misses: str = ""
+    """The field that servers without the feature need instead."""
 
     @property
     def name(self) -> str:

@@ -1,8 +1,9 @@
 """What an answer to a poll means, and when to ask again: pure, the dice are an argument.
 
 A server holds a poll for up to 40 s and answers when the operation is done, or says "try again" (408, or 200 with that
-body). Everything else is weather: after 5xx, 429, timeouts and lost connections the next poll waits, longer each time
-in a row, with jitter; asking at once again, as fast as a server refuses, would be an attack on a server in trouble.
+body); one that holds it longer than the client trusts a silent connection is simply asked again. Everything else is
+weather: after 5xx, 429 and lost connections the next poll waits, longer each time in a row, with jitter; asking at once
+again, as fast as a server refuses, would be an attack on a server in trouble.
 
 A 410 or 404 means that the promise is lost. A 400 that explains itself is a failed operation, as servers of the JSON
 generation report it; an empty one is a proxy's and is endured a few times.
@@ -21,6 +22,7 @@ from tinkex_actors.transport.refusal import status_error
 from tinkex_actors.transport.seam import Answer
 from tinkex_actors.types.errors import (
     APIConnectionError,
+    APITimeoutError,
     BadRequestError,
     PromiseExpired,
     RequestFailedError,
@@ -88,6 +90,9 @@ def decide_poll(
 ) -> Verdict[R]:
     """Decide what one poll means."""
     progress = evolve(progress, polls=progress.polls + 1)
+    if isinstance(outcome, APITimeoutError):
+        # Some servers hold a poll longer than a silent connection is trusted; the timeout itself was the delay.
+        return AskAgain(rules.figures.poll_delay_base, progress)
     if isinstance(outcome, APIConnectionError):
         return _later(progress, rules, rules.figures.poll_backoff_max)
     if outcome.is_success:

@@ -23,6 +23,8 @@ class SessionRecord:
     config: ClientConfigResponse = field(factory=ClientConfigResponse)
     dynamic_config: ClientDynamicConfigResponse = field(factory=ClientDynamicConfigResponse)
     capabilities: Capabilities = field(factory=Capabilities)
+    known: frozenset[str] = frozenset()
+    """The capabilities that the server has shown to have or to lack; the others are presumed."""
     last_heartbeat: float | None = None
     """When we last knew that the server hears us, on trio's clock."""
     missed_beats: int = 0
@@ -40,6 +42,16 @@ class SessionRecord:
         if self.session_id is None:
             raise SessionEnded("there is no session with the server; it is being opened, or could not be")
         return self.session_id
+
+    def presume(self, capability: str, *, is_there: bool) -> None:
+        """Begin with the likelier case; the server will show which it is."""
+        capabilities = self.capabilities
+        self.capabilities = capabilities.having(capability) if is_there else capabilities.without(capability)
+
+    def learn(self, capability: str, *, is_there: bool) -> None:
+        """The server has shown whether it can do this."""
+        self.presume(capability, is_there=is_there)
+        self.known |= {capability}
 
     def take_model_number(self) -> int:
         """Number one more model; from 0. A number is never given twice."""

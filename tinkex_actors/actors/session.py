@@ -18,6 +18,7 @@ from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import CLIENT_CONFIG, CREATE_SESSION, DYNAMIC_CONFIG, Question
 from tinkex_actors.transport.seam import Transport
 from tinkex_actors.types.errors import NotFoundError, TinkerError
+from tinkex_actors.types.service import ClientConfigResponse
 from tinkex_actors.types.sessions import CreateSessionResponse
 from tinkex_actors.wire.requests import ClientConfigRequest, CreateSessionRequest
 
@@ -73,12 +74,7 @@ class Session(Crashable):
 
     async def _open(self) -> None:
         record, settings = self._record, self._settings
-        record.config = await self._ask_if_known(CLIENT_CONFIG) or record.config
-        dynamic = await self._ask_if_known(DYNAMIC_CONFIG)
-        if dynamic is None:
-            record.capabilities = record.capabilities.without("dynamic_config")
-        else:
-            record.dynamic_config = dynamic
+        await self._read_switches()
         request = CreateSessionRequest(
             tags=settings.tags,
             user_metadata=dict(settings.user_metadata),
@@ -90,12 +86,34 @@ class Session(Crashable):
         record.session_id = opened.session_id
         _say(opened)
 
+    async def _read_switches(self) -> None:
+        """Learn from the switches, or from their absence, what kind of server this is."""
+        record = self._record
+        config = await self._ask_if_known(CLIENT_CONFIG)
+        if config is None:
+            # Servers of the JSON generation have none. One that takes protobuf all the same will refuse JSON.
+            record.presume("protobuf_requests", is_there=False)
+        else:
+            record.config = config
+            for capability, is_there in _begin_capabilities(config).items():
+                record.learn(capability, is_there=is_there)
+        dynamic = await self._ask_if_known(DYNAMIC_CONFIG)
+        record.learn("dynamic_config", is_there=dynamic is not None)
+        record.dynamic_config = dynamic or record.dynamic_config
+
     async def _ask_if_known(self, question: Question[ClientConfigRequest, R]) -> R | None:
         """Ask what older servers do not know; ``None`` from those."""
         try:
             return await ask(self._transport, question, ClientConfigRequest(SDK_VERSION))
         except NotFoundError:
             return None
+
+
+def _begin_capabilities(config: ClientConfigResponse) -> dict[str, bool]:
+    return {
+        "bulk_poll": config.sample_use_retrieve_futures,
+        "join_sampling_session": config.sample_join_sampling_session,
+    }
 
 
 def _say(opened: CreateSessionResponse) -> None:

@@ -122,7 +122,7 @@ class Telemetry(Crashable):
         try:
             await tell(self._transport, TELEMETRY, message)
         except NotFoundError:
-            self._record.capabilities = self._record.capabilities.without("telemetry")
+            self._record.learn("telemetry", is_there=False)
             return False
         except TinkerError as error:
             _log.debug("telemetry was not delivered; it stays queued", error=str(error), queued=len(self._queue.events))

@@ -4,24 +4,27 @@ One call is submitted after the other, so that the server sees the numbers in or
 that matters is in the ledger: a new life sends the call in doubt again and asks again for every open promise, and to the
 server both are what it already knows.
 
-Of a batch in several slices the first is sent last: once the lowest number arrives, the server holds the whole batch.
+Of a batch in several slices the first is sent last: once the lowest number arrives, the server holds the whole batch. A
+server that wants them one by one says so in its switches.
 A call that needs something first (a custom loss needs its log-probabilities) is prepared off turn when it is next in line,
 and again by a new life: a preparation changes nothing on the server.
 """
 
 from functools import partial
+from typing import Any
 
 import trio
 from attrs import define, field
 
 from supervisors import ActorCrashed, ActorNotAlive, Ref
 from tinkex_actors.actors.crash_door import Crashable
+from tinkex_actors.actors.dialect import Dialect
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Retrieval, Value
 from tinkex_actors.actors.poller import Poller
 from tinkex_actors.actors.preparation import prepare_unless_settled
+from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.settings import Figures
-from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.seam import Transport
 from tinkex_actors.types.errors import APIConnectionError, APIStatusError, ResponseInvalid, TinkerError
 from tinkex_actors.types.futures import Promise
@@ -54,9 +57,12 @@ class Submission:
 class Trainer(Crashable):
     """Keeps one model's requests in order."""
 
-    def __init__(self, ledger: Ledger, transport: Transport, poller: Ref[Poller], figures: Figures) -> None:
+    def __init__(
+        self, ledger: Ledger, record: SessionRecord, transport: Transport, poller: Ref[Poller], figures: Figures
+    ) -> None:
         self._ledger = ledger
-        self._transport = transport
+        self._record = record
+        self._dialect = Dialect(transport, record)
         self._poller = poller
         self._figures = figures
         self._is_sending = False
@@ -107,13 +113,15 @@ class Trainer(Crashable):
         retrieval = Retrieval(entry.operation, entry.slot.promise)
         try:
             async with self.off_turn():
-                fate: Value[object] | TinkerError = await self._poller.call(Poller.retrieve, retrieval)
+                fate: Value[Any] | TinkerError = await self._poller.call(Poller.retrieve, retrieval)
         except TinkerError as error:
             fate = error
         except (ActorCrashed, ActorNotAlive):
             # Its next life knows nothing of us, and asking twice for one promise is harmless.
             self.send_after(self._figures.lost_poll_delay, Trainer.follow, number)
             return
+        if isinstance(fate, Value) and entry.operation.finish is not None:
+            fate = Value(entry.operation.finish(fate.value))
         self._ledger.settle(number, fate)
 
     def _note(self, call: Call, submission: Submission) -> None:
@@ -129,6 +137,11 @@ class Trainer(Crashable):
 
     async def _submit(self, call: Call) -> Submission:
         submission = Submission()
+        if not self._record.config.parallel_fwdbwd_chunks:
+            for entry in call.entries:
+                if submission.error is None:
+                    await self._submit_one(entry, submission)
+            return submission
         first, *rest = call.entries
         async with trio.open_nursery() as nursery:
             for entry in rest:
@@ -149,13 +162,7 @@ class Trainer(Crashable):
         operation, garbled = entry.operation, 0
         while True:
             try:
-                return await ask(
-                    self._transport,
-                    operation.row,
-                    operation.request(number),
-                    key=f"{self._ledger.key}-{number}",
-                    weight_bytes=operation.weight_bytes,
-                )
+                return await self._dialect.submit(operation, number, f"{self._ledger.key}-{number}")
             except ResponseInvalid:
                 garbled += 1
                 if garbled == self._figures.garbled_promises:

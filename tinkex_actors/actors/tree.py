@@ -114,7 +114,7 @@ class TinkerTree:
         """Have a Trainer work off *ledger*, in this life and every later one."""
         poller = self.root.whereis(POLLER)
         figures = self.settings.figures
-        self._add(ledger, Trainer, lambda: Trainer(ledger, self.transport, poller, figures))
+        self._add(ledger, Trainer, lambda: Trainer(ledger, self.record, self.transport, poller, figures))
 
     def add_sampler(self, ledger: SampleLedger) -> None:
         """Have a Sampler work off *ledger*, in this life and every later one."""

@@ -12,16 +12,13 @@ from attrs import frozen
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import send
 from tinkex_actors.transport.endpoints_rest import RestOrder, RestQuestion
-from tinkex_actors.transport.refusal import status_error
+from tinkex_actors.transport.refusal import is_unknown_route, status_error
 from tinkex_actors.transport.seam import Answer, Transport
 from tinkex_actors.types import ModelId, NotSupportedByServer, ParsedCheckpointTinkerPath
 from tinkex_actors.wire.json_codec import decode_answer
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-
-_NOT_FOUND = 404
-_METHOD_NOT_ALLOWED = 405
 
 
 @frozen(eq=False)
@@ -81,7 +78,7 @@ class Desk:
             APIConnectionError: No answer.
         """
         answer = await send(self.transport, row, request, path_values=path, query=query, headers=headers)
-        if _is_unknown_route(answer):
+        if is_unknown_route(answer):
             hint = "or there is nothing by that name" if "{" in row.path else None
             raise NotSupportedByServer(row.feature, hint=hint) from status_error(row, answer)
         return answer
@@ -92,16 +89,6 @@ class DeskClient:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-
-
-def _is_unknown_route(answer: Answer) -> bool:
-    match answer.status, answer.json():
-        case (404, {"detail": str(detail)}):
-            return detail.lower() == "not found"
-        case (404, dict()):
-            return False
-        case (status, _):
-            return status in {_NOT_FOUND, _METHOD_NOT_ALLOWED}
 
 
 def component(name: str, value: str) -> str:

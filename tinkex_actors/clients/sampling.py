@@ -11,11 +11,13 @@ from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
+from tinkex_actors.compute.prompt_answers import Asked, align_prompt, name_missing
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import CREATE_SAMPLING_SESSION, SAMPLE
 from tinkex_actors.types import (
     EncodedTextChunk,
     ModelInput,
+    NotSupportedByServer,
     ResponseInvalid,
     SampleResponse,
     SamplingParams,
@@ -84,7 +86,7 @@ class SamplingClient:
         request = SampleRequest(
             num_samples=num_samples,
             prompt=prompt,
-            sampling_params=sampling_params or SamplingParams(),
+            sampling_params=_listed(sampling_params or SamplingParams()),
             sampling_session_id=self._session_id,
             prompt_logprobs=include_prompt_logprobs,
             topk_prompt_logprobs=topk_prompt_logprobs,
@@ -103,7 +105,7 @@ class SamplingClient:
         self._ledger.enlist(entry)
         return Pending(
             [slot],
-            partial(_name_sequences, slot),
+            partial(_read_answer, slot, _asked(request)),
             withdraw=partial(self._ledger.withdraw, entry),
             is_left_to_run=False,
         )
@@ -114,7 +116,7 @@ class SamplingClient:
         """Score the tokens of *prompt*: nats, one for each position, ``None`` where undefined, as at the first.
 
         Raises:
-            ResponseInvalid: The server did not score the prompt.
+            NotSupportedByServer: The server scores no prompts.
         """
         answer = await self.sample(
             prompt,
@@ -123,14 +125,11 @@ class SamplingClient:
             include_prompt_logprobs=True,
             prompt_logprobs_last_n=prompt_logprobs_last_n,
         )
-        if answer.prompt_logprobs is None:
-            raise ResponseInvalid(
-                path="prompt_logprobs", expected="a logprob for each token", got="nothing", operation=SAMPLE.name
-            )
-        return answer.prompt_logprobs
+        # It was asked for, so it is there.
+        return answer.prompt_logprobs or []
 
     def get_base_model(self) -> str:
-        """Return the name of the base model."""
+        """Return the name of the base model; empty where the server does not say it."""
         return self._base_model
 
     def get_tokenizer(self) -> Tokenizer:
@@ -199,9 +198,41 @@ def _check(request: SampleRequest) -> None:
         raise ValueError(f"prompt_logprobs_last_n must be >= 1 and needs prompt logprobs, got {last_n}")
 
 
-def _name_sequences(slot: Slot[SampleResponse], values: Sequence[SampleResponse]) -> SampleResponse:
-    """Give the sequences the names that their promise holds, where the server gives names."""
-    (response,) = values
+def _listed(params: SamplingParams) -> SamplingParams:
+    """Write a lone stop text as a list of one: the same to every server, and some take nothing else."""
+    return evolve(params, stop=(params.stop,)) if isinstance(params.stop, str) else params
+
+
+def _asked(request: SampleRequest) -> Asked:
+    return Asked(
+        prompt_length=_count_tokens(request.prompt),
+        prompt_logprobs=bool(request.prompt_logprobs),
+        topk_prompt_logprobs=request.topk_prompt_logprobs,
+        topk_sample_logprobs=request.topk_sample_logprobs,
+        target_prompt_logprobs=request.target_prompt_logprobs is not None,
+        prompt_alt_tokens_k=request.prompt_alt_tokens_k,
+        prompt_logprobs_last_n=request.prompt_logprobs_last_n,
+    )
+
+
+def _count_tokens(prompt: ModelInput) -> int | None:
+    try:
+        return prompt.length
+    except ValueError:  # an image whose tokens only the server can count
+        return None
+
+
+def _read_answer(slot: Slot[SampleResponse], asked: Asked, values: Sequence[SampleResponse]) -> SampleResponse:
+    """Make of a server's answer what was asked for, with the names that the promise has for its sequences.
+
+    Raises:
+        NotSupportedByServer: A part that was asked for is not there.
+        ResponseInvalid: The promise named another number of sequences.
+    """
+    response = align_prompt(values[0], asked)
+    missing = name_missing(response, asked)
+    if missing is not None:
+        raise NotSupportedByServer(missing)
     names = slot.promise.sample_sequence_ids if slot.promise is not None else None
     if names is None:
         return response

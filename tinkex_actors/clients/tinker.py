@@ -6,21 +6,16 @@
         trainer = await tinker.create_lora_training_client("Qwen/Qwen3-8B", rank=32)
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from attrs import evolve
+from typing import TYPE_CHECKING, Any
 
 from supervisors import Observer, Tree
-from tinkex_actors.actors.errors import ClientClosed
-from tinkex_actors.actors.ledger import Call, Entry, Ledger
-from tinkex_actors.actors.operation import Operation
-from tinkex_actors.actors.pending import Audience, Slot
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.tree import TinkerTree, open_tree
 from tinkex_actors.clients.admin import AdminClient
+from tinkex_actors.clients.creation import Wanted, create_from_checkpoint, create_model
 from tinkex_actors.clients.desk import Desk
 from tinkex_actors.clients.embedded import Place, embedded_server
 from tinkex_actors.clients.rest import RestClient
@@ -29,20 +24,18 @@ from tinkex_actors.clients.training import TrainingClient, check_path
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import ask
-from tinkex_actors.transport.endpoints import CREATE_MODEL, CREATE_VIA_LOAD, GET_INFO, GET_SAMPLER, SERVER_CAPABILITIES
+from tinkex_actors.transport.endpoints import GET_SAMPLER, SERVER_CAPABILITIES
 from tinkex_actors.transport.stack import HttpBelow, open_transport
 from tinkex_actors.types import (
-    AdamOptimizerConfig,
+    Capabilities,
     GetServerCapabilitiesResponse,
     LoraConfig,
-    ModelId,
+    NotFoundError,
     OptimizerConfig,
+    SamplingSessionId,
     SessionId,
     TinkerPath,
 )
-from tinkex_actors.wire.requests import CreateModelRequest, GetInfoRequest, LoadWeightsRequest
-
-R = TypeVar("R")
 
 if TYPE_CHECKING:
     from tinkex_actors.local.options import ServerOptions
@@ -72,6 +65,11 @@ class TinkerClient:
     def metrics(self) -> Metrics:
         """Counts and durations of this client's requests, crashes and restarts; a program may add its own."""
         return self._tree.metrics
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server can do, as far as the session has found out."""
+        return self._tree.record.capabilities
 
     def tree(self) -> Tree:
         """Take a snapshot of the supervision tree; ``str`` of it is a drawing with restart counts."""
@@ -114,17 +112,8 @@ class TinkerClient:
             TinkerError: The server refuses, or does not answer.
         """
         lora = LoraConfig(rank, seed, train_unembed=train_unembed, train_mlp=train_mlp, train_attn=train_attn)
-        session_id, number = self._tree.record.id, self._tree.record.take_model_number()
-        request = CreateModelRequest(
-            session_id,
-            number,
-            base_model,
-            lora,
-            optimizer or AdamOptimizerConfig(),
-            None if user_metadata is None else dict(user_metadata),
-        )
-        operation = Operation(row=CREATE_MODEL, request=lambda _: request)
-        return await self._create(number, operation, lambda made: made.model_id)
+        made = await create_model(self._tree, base_model, lora, optimizer=optimizer, user_metadata=user_metadata)
+        return TrainingClient(self._tree, made.ledger, made.info)
 
     async def create_training_client_from_state(
         self,
@@ -133,6 +122,7 @@ class TinkerClient:
         base_model: str | None = None,
         user_metadata: Mapping[str, Any] | None = None,
         optimizer: OptimizerConfig | None = None,
+        weights_access_token: str | None = None,
     ) -> TrainingClient:
         """Make a model from a checkpoint's weights, with a fresh optimizer; the adapter's shape is the checkpoint's.
 
@@ -141,22 +131,44 @@ class TinkerClient:
             base_model: Another base model of the same shape; by default the checkpoint's.
             user_metadata: Kept with the training run.
             optimizer: The optimizer's family; the checkpoint's by default.
+            weights_access_token: Shows that somebody else's weights may be loaded.
 
         Raises:
             ValueError: The path is none; nothing was sent.
             TinkerError: The server refuses, or does not answer.
         """
-        request = LoadWeightsRequest(check_path(path), False, base_model=base_model, optimizer_config=optimizer)
-        return await self._create_from(request, user_metadata)
+        return await self._create_from(
+            Wanted(
+                path=check_path(path),
+                with_optimizer=False,
+                base_model=base_model,
+                user_metadata=user_metadata,
+                optimizer=optimizer,
+                weights_access_token=weights_access_token,
+            )
+        )
 
     async def create_training_client_from_state_with_optimizer(
-        self, path: str, *, base_model: str | None = None, user_metadata: Mapping[str, Any] | None = None
+        self,
+        path: str,
+        *,
+        base_model: str | None = None,
+        user_metadata: Mapping[str, Any] | None = None,
+        weights_access_token: str | None = None,
     ) -> TrainingClient:
         """Make a model from a checkpoint, optimizer included: training goes on as if it had not stopped.
 
         Arguments and errors as `create_training_client_from_state`.
         """
-        return await self._create_from(LoadWeightsRequest(check_path(path), True, base_model=base_model), user_metadata)
+        return await self._create_from(
+            Wanted(
+                path=check_path(path),
+                with_optimizer=True,
+                base_model=base_model,
+                user_metadata=user_metadata,
+                weights_access_token=weights_access_token,
+            )
+        )
 
     async def create_sampling_client(
         self, *, base_model: str | None = None, model_path: str | None = None
@@ -174,8 +186,7 @@ class TinkerClient:
         path = None if model_path is None else TinkerPath(model_path)
         session_id = await create_sampling_session(self._tree, base_model=base_model, model_path=path)
         if base_model is None:
-            found = await ask(self._tree.transport, GET_SAMPLER, None, path_values={"sampler_id": session_id})
-            base_model = found.base_model
+            base_model = await self._find_base_model(session_id)
         return open_sampling_client(self._tree, session_id, base_model)
 
     def create_rest_client(self) -> RestClient:
@@ -190,29 +201,17 @@ class TinkerClient:
         """Ask which base models there are."""
         return await ask(self._tree.transport, SERVER_CAPABILITIES, None)
 
-    async def _create_from(
-        self, request: LoadWeightsRequest, user_metadata: Mapping[str, Any] | None
-    ) -> TrainingClient:
-        session_id, number = self._tree.record.id, self._tree.record.take_model_number()
-        metadata = None if user_metadata is None else dict(user_metadata)
-        whole = evolve(request, session_id=session_id, model_seq_id=number, user_metadata=metadata)
-        operation = Operation(row=CREATE_VIA_LOAD, request=lambda _: whole)
-        # The service does not say which id it gave: it is always this one.
-        return await self._create(number, operation, lambda made: made.model_id or f"{session_id}:train:{number}")
-
-    async def _create(self, number: int, operation: Operation[R], model_id_of: Callable[[R], str]) -> TrainingClient:
-        """Have the model made as its ledger's request 0; leave nothing behind if that fails or is cancelled."""
-        ledger = Ledger(self._tree.name_client("trainer"), f"tinkex-{self._tree.record.id}-model-{number}")
-        slot = Slot[R](Audience(operation.name))
-        ledger.enlist(Call([Entry(operation, slot)]))
-        self._tree.add_trainer(ledger)
+    async def _find_base_model(self, session_id: SamplingSessionId) -> str:
+        """Ask what is sampled from; older servers cannot say, and then only the tokenizer is not known."""
         try:
-            made = await slot.wait()
-            info = await ask(self._tree.transport, GET_INFO, GetInfoRequest(ModelId(model_id_of(made))))
-        except BaseException:
-            self._tree.remove(ledger.name, ClientClosed(f"{ledger.name} was never made"))
-            raise
-        return TrainingClient(self._tree, ledger, info)
+            found = await ask(self._tree.transport, GET_SAMPLER, None, path_values={"sampler_id": session_id})
+        except NotFoundError:
+            return ""
+        return found.base_model
+
+    async def _create_from(self, wanted: Wanted) -> TrainingClient:
+        made = await create_from_checkpoint(self._tree, wanted)
+        return TrainingClient(self._tree, made.ledger, made.info)
 
 
 @asynccontextmanager

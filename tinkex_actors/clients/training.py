@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from tinkex_actors.actors.errors import ClientClosed
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Pending, Slot
@@ -21,13 +22,16 @@ from tinkex_actors.compute.batching import SliceLimits, slice_data
 from tinkex_actors.compute.combining import combine_outputs
 from tinkex_actors.compute.loss import Loss
 from tinkex_actors.compute.loss_outputs import CustomForwardBackwardOutput
+from tinkex_actors.compute.loss_sum import with_loss_sum
 from tinkex_actors.transport.endpoints import (
     FORWARD,
     FORWARD_BACKWARD,
     LOAD_WEIGHTS,
     OPTIM_STEP,
     SAVE_WEIGHTS,
+    SAVE_WEIGHTS_EXTERNAL,
     SAVE_WEIGHTS_FOR_SAMPLER,
+    UNLOAD_MODEL,
     OperationRow,
 )
 from tinkex_actors.types import (
@@ -44,6 +48,7 @@ from tinkex_actors.types import (
     OptimStepResponse,
     ResponseInvalid,
     SamplingClientKind,
+    SaveWeightsExternalResponse,
     SaveWeightsForSamplerResponse,
     SaveWeightsResponse,
     TinkerPath,
@@ -53,14 +58,17 @@ from tinkex_actors.types import (
 from tinkex_actors.wire.requests import (
     LoadWeightsRequest,
     OptimStepRequest,
+    SaveWeightsExternalRequest,
     SaveWeightsForSamplerRequest,
     SaveWeightsRequest,
+    UnloadModelRequest,
 )
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 
 _ONE_HOUR = 3600
+_MOST_RECIPIENTS = 10
 
 
 class TrainingClient:
@@ -143,10 +151,20 @@ class TrainingClient:
         """Apply the gathered gradient, and begin to gather anew.
 
         Args:
-            params: AdamW's parameters by default; they may change every step.
+            params: AdamW's parameters by default; they may change every step. Of the family that the model was made with.
+
+        Raises:
+            TinkerError: The client takes in nothing more. Awaiting raises `NotSupportedByServer` for another family than
+                AdamW, where the server knows no other.
         """
         chosen = params if params is not None else AdamParams()
-        return self._submit(OPTIM_STEP, lambda number: OptimStepRequest.for_params(self.model_id, number, chosen))
+        operation = Operation(
+            row=OPTIM_STEP,
+            request=lambda number: OptimStepRequest.for_params(self.model_id, number, chosen),
+            feature="" if isinstance(chosen, AdamParams) else "optimizers other than AdamW",
+            misses="adam_params",
+        )
+        return self._carry_out(operation)
 
     # ------------------------------------------------------------------ weights
 
@@ -218,6 +236,38 @@ class TrainingClient:
             raise _missing("sampling_session_id")
         return open_sampling_client(self._tree, ephemeral.sampling_session_id, self._base_model)
 
+    def save_weights_external(
+        self, name: str, *, ttl_seconds: int | None = None, age_encryption_recipients: Sequence[str] | None = None
+    ) -> Pending[SaveWeightsExternalResponse]:
+        """Export the adapter as PEFT files, to be fetched with `tinkex_actors.clients.download`.
+
+        Args:
+            name: As for `save_state`.
+            ttl_seconds: As for `save_state`.
+            age_encryption_recipients: Encrypt the files for these age or SSH public keys, at most ten.
+
+        Raises:
+            ValueError: The name or a figure makes no sense; nothing was sent.
+            TinkerError: The client takes in nothing more. Awaiting raises `NotSupportedByServer` where there is no export.
+        """
+        _check_name(name, ttl_seconds)
+        recipients = None if age_encryption_recipients is None else tuple(age_encryption_recipients)
+        if recipients is not None and not 0 < len(recipients) <= _MOST_RECIPIENTS:
+            raise ValueError(f"age_encryption_recipients must be 1 to {_MOST_RECIPIENTS} keys, got {len(recipients)}")
+        return self._submit(
+            SAVE_WEIGHTS_EXTERNAL,
+            lambda number: SaveWeightsExternalRequest(self.model_id, name, number, ttl_seconds, recipients),
+        )
+
+    async def unload(self) -> None:
+        """Have the server drop the model, when everything submitted before is done. Nothing can follow.
+
+        Raises:
+            NotSupportedByServer: Models go with their session there; the client goes on.
+        """
+        await self._submit(UNLOAD_MODEL, lambda _: UnloadModelRequest(self.model_id))
+        self._tree.remove(self.name, ClientClosed(f"{self.name}: the model was unloaded"))
+
     async def create_sampling_client(self, model_path: str) -> SamplingClient:
         """Sample from saved weights: a ``tinker://…/sampler_weights/…`` path."""
         session_id = await create_sampling_session(self._tree, base_model=None, model_path=TinkerPath(model_path))
@@ -255,11 +305,7 @@ class TrainingClient:
         limits = SliceLimits(told.fwdbwd_max_chunk_len, told.fwdbwd_max_chunk_bytes_count)
         entries = [
             Entry(
-                Operation(
-                    row=row,
-                    request=partial(_slice_request, self.model_id, ForwardBackwardInput(part.data, loss, config), row),
-                    weight_bytes=part.size_bytes,
-                ),
+                _slice_operation(row, self.model_id, ForwardBackwardInput(part.data, loss, config), part.size_bytes),
                 Slot[ForwardBackwardOutput](audience),
             )
             for part in slice_data(data, limits)
@@ -275,7 +321,10 @@ class TrainingClient:
 
     def _submit(self, row: OperationRow[Q, R], request: Callable[[int], Q]) -> Pending[R]:
         """Put one request in line; it takes its number when it is sent."""
-        return self._enlist(Call([Entry(Operation(row=row, request=request), Slot[R](Audience(row.name)))]), _only)
+        return self._carry_out(Operation(row=row, request=request))
+
+    def _carry_out(self, operation: Operation[R]) -> Pending[R]:
+        return self._enlist(Call([Entry(operation, Slot[R](Audience(operation.name)))]), _only)
 
     def _enlist(self, call: Call, combine: Callable[[Sequence[Any]], R]) -> Pending[R]:
         refuse_a_ring(self._ledger)
@@ -284,13 +333,18 @@ class TrainingClient:
         return Pending(slots, combine, withdraw=partial(self._ledger.withdraw, call))
 
 
-def _slice_request(
-    model_id: ModelId,
-    whole: ForwardBackwardInput,
+def _slice_operation(
     row: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput],
-    number: int,
-) -> ForwardBackwardRequest:
-    return ForwardBackwardRequest(whole, model_id, number, forward_only=row is FORWARD)
+    model_id: ModelId,
+    given: ForwardBackwardInput,
+    size_bytes: int,
+) -> Operation[ForwardBackwardOutput]:
+    return Operation(
+        row=row,
+        request=lambda number: ForwardBackwardRequest(given, model_id, number, forward_only=row is FORWARD),
+        weight_bytes=size_bytes,
+        finish=lambda output: with_loss_sum(output, given),
+    )
 
 
 # The slots of a call know their types; a call of one request has one.

@@ -7,8 +7,9 @@ from typing import TypeVar
 import trio
 
 from tinkex_actors.transport.endpoints import Endpoint, Question
-from tinkex_actors.transport.refusal import status_error
+from tinkex_actors.transport.refusal import is_unknown_route, status_error
 from tinkex_actors.transport.seam import Answer, Body, Transport
+from tinkex_actors.types.errors import NotSupportedByServer, TinkerError
 from tinkex_actors.wire.json_codec import decode_answer
 
 Q = TypeVar("Q")
@@ -71,12 +72,13 @@ async def tell(
     """Send *request* and require a success, whatever it says.
 
     Raises:
+        NotSupportedByServer: The server has no such endpoint, and the row says what that endpoint is for.
         APIStatusError: The server said no.
         APIConnectionError: No answer.
     """
     answer = await send(transport, endpoint, request, key=key, path_values=path_values)
     if not answer.is_success:
-        raise status_error(endpoint, answer)
+        raise _refusal(endpoint, answer)
 
 
 async def ask(
@@ -87,15 +89,28 @@ async def ask(
     key: str = "",
     weight_bytes: int = 0,
     path_values: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> R:
     """Send *request* and return what the server says.
 
     Raises:
+        NotSupportedByServer: It has no such endpoint, and the row says what that endpoint is for.
         APIStatusError: It says no.
         ResponseInvalid: It says something else than the protocol has.
         APIConnectionError: It says nothing.
     """
-    answer = await send(transport, endpoint, request, key=key, weight_bytes=weight_bytes, path_values=path_values)
+    answer = await send(
+        transport, endpoint, request, key=key, weight_bytes=weight_bytes, path_values=path_values, headers=headers
+    )
     if not answer.is_success:
-        raise status_error(endpoint, answer)
+        raise _refusal(endpoint, answer)
     return decode_answer(endpoint.answer, answer.content, operation=endpoint.name)
+
+
+def _refusal(endpoint: Endpoint[Q], answer: Answer) -> TinkerError:
+    refused = status_error(endpoint, answer)
+    if not endpoint.feature or not is_unknown_route(answer):
+        return refused
+    missing = NotSupportedByServer(endpoint.feature)
+    missing.__cause__ = refused
+    return missing

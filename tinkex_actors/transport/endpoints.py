@@ -26,12 +26,14 @@ from tinkex_actors.types import (
     OptimStepResponse,
     Promise,
     SampleResponse,
+    SaveWeightsExternalResponse,
     SaveWeightsForSamplerResponse,
     SaveWeightsResponse,
     TelemetryBatch,
+    UnloadModelResponse,
 )
 from tinkex_actors.wire.fwdbwd import encode_forward_backward_request
-from tinkex_actors.wire.json_codec import encode_json
+from tinkex_actors.wire.json_codec import encode_forward_backward_json, encode_json
 from tinkex_actors.wire.requests import (
     CancelFutureRequest,
     ClientConfigRequest,
@@ -44,9 +46,11 @@ from tinkex_actors.wire.requests import (
     OptimStepRequest,
     RetrieveFutureRequest,
     SampleRequest,
+    SaveWeightsExternalRequest,
     SaveWeightsForSamplerRequest,
     SaveWeightsRequest,
     SessionHeartbeatRequest,
+    UnloadModelRequest,
 )
 
 Q = TypeVar("Q")
@@ -58,6 +62,8 @@ class Endpoint(Route, Generic[Q]):
     """A row whose answer is read by nobody, or by someone who looks at its status first."""
 
     encode: Callable[[Q], bytes] = field(default=encode_json)
+    feature: str = ""
+    """What a server without it does not offer, in words for people; empty where every kind of server has it."""
 
 
 @frozen(kw_only=True)
@@ -181,6 +187,35 @@ FORWARD: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput] = Operation
     result=ForwardBackwardOutput,
     request_type="Forward",
 )
+FORWARD_BACKWARD_JSON: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput] = OperationRow(
+    name="forward_backward",
+    path="/api/v1/forward_backward",
+    lane=Lane.SUBMIT,
+    persistence=Persistence.PATIENCE,
+    encode=encode_forward_backward_json,
+    result=ForwardBackwardOutput,
+    request_type="ForwardBackward",
+)
+"""The same for servers of the JSON generation."""
+FORWARD_JSON: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput] = OperationRow(
+    name="forward",
+    path="/api/v1/forward",
+    lane=Lane.SUBMIT,
+    persistence=Persistence.PATIENCE,
+    encode=encode_forward_backward_json,
+    result=ForwardBackwardOutput,
+    request_type="Forward",
+)
+"""There, forward only has a route of its own instead of a flag."""
+UNLOAD_MODEL: OperationRow[UnloadModelRequest, UnloadModelResponse] = OperationRow(
+    name="unload_model",
+    path="/api/v1/unload_model",
+    lane=Lane.SUBMIT,
+    persistence=Persistence.PATIENCE,
+    feature="dropping a model before its session ends",
+    result=UnloadModelResponse,
+    request_type="UnloadModel",
+)
 OPTIM_STEP: OperationRow[OptimStepRequest, OptimStepResponse] = OperationRow(
     name="optim_step",
     path="/api/v1/optim_step",
@@ -194,6 +229,7 @@ SAVE_WEIGHTS: OperationRow[SaveWeightsRequest, SaveWeightsResponse] = OperationR
     path="/api/v1/save_weights",
     lane=Lane.SUBMIT,
     persistence=Persistence.PATIENCE,
+    is_conflict_final=True,
     result=SaveWeightsResponse,
     request_type="SaveWeights",
 )
@@ -202,8 +238,19 @@ SAVE_WEIGHTS_FOR_SAMPLER: OperationRow[SaveWeightsForSamplerRequest, SaveWeights
     path="/api/v1/save_weights_for_sampler",
     lane=Lane.SUBMIT,
     persistence=Persistence.PATIENCE,
+    is_conflict_final=True,
     result=SaveWeightsForSamplerResponse,
     request_type="SaveWeightsForSampler",
+)
+SAVE_WEIGHTS_EXTERNAL: OperationRow[SaveWeightsExternalRequest, SaveWeightsExternalResponse] = OperationRow(
+    name="save_weights_external",
+    path="/api/v1/save_weights_external",
+    lane=Lane.SUBMIT,
+    persistence=Persistence.PATIENCE,
+    is_conflict_final=True,
+    feature="exports of adapters (save_weights_external)",
+    result=SaveWeightsExternalResponse,
+    request_type="SaveWeightsExternal",
 )
 LOAD_WEIGHTS: OperationRow[LoadWeightsRequest, LoadWeightsResponse] = OperationRow(
     name="load_weights",

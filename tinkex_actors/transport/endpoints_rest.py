@@ -1,7 +1,7 @@
 """The endpoints that only look things up and put them in order: one row for each, as in `endpoints`.
 
 They hold no promise and no number: every one is safe to send again. Not every kind of server has them all, so each row says
-what it offers in words for people.
+what it offers (`Endpoint.feature`).
 """
 
 from typing import Generic, TypeVar
@@ -49,8 +49,6 @@ _CHECKPOINT = _RUN + "/checkpoints/{kind}/{name}"
 class RestOrder(Endpoint[Q], Generic[Q]):
     """A row that changes something; whatever a success says is read by nobody."""
 
-    feature: str
-    """What a server without it does not offer."""
     persistence: Persistence = Persistence.PATIENCE
 
 
@@ -58,8 +56,6 @@ class RestOrder(Endpoint[Q], Generic[Q]):
 class RestQuestion(Question[Q, R], Generic[Q, R]):
     """A row whose answer is an *R*."""
 
-    feature: str
-    """What a server without it does not offer."""
     persistence: Persistence = Persistence.PATIENCE
 
 

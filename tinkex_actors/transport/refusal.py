@@ -5,6 +5,8 @@ from tinkex_actors.types.errors import APIStatusError, status_error_class
 from tinkex_actors.types.ids import RequestId
 
 _LONGEST_DETAIL = 500
+_NOT_FOUND = 404
+_METHOD_NOT_ALLOWED = 405
 _NEXT_STEPS = {
     401: "check the API key",
     402: "check the account's billing",
@@ -30,6 +32,20 @@ def status_error(route: Route, answer: Answer, *, request_id: RequestId | None =
         attempts=answer.attempts,
         body=body,
     )
+
+
+def is_unknown_route(answer: Answer) -> bool:
+    """Tell whether a server says that it has no such endpoint, rather than no such thing.
+
+    It does so in the words of its framework: 405, or 404 with no sentence but "Not Found".
+    """
+    match answer.status, answer.json():
+        case (404, {"detail": str(detail)}):
+            return detail.lower() == "not found"
+        case (404, dict()):
+            return False
+        case (status, _):
+            return status in {_NOT_FOUND, _METHOD_NOT_ALLOWED}
 
 
 def _detail(body: object) -> str:

@@ -120,28 +120,41 @@ class ClientDynamicConfigResponse:
     """Most of those sent at once."""
 
 
-@frozen
-class Capabilities:
-    """What a server can do, as far as a session knows: begun in good faith, narrowed by what the server refuses."""
+def _can(what: str, otherwise: str, *, default: bool = True) -> bool:
+    """Declare a capability: what a server with it does, and how the client manages without."""
+    declared: bool = field(default=default, metadata={"what": what, "otherwise": otherwise})
+    return declared
 
-    protobuf_requests: bool = True
-    """Takes protobuf at forward_backward; else JSON, and ``/forward`` for forward only."""
-    create_via_load: bool = True
-    """Makes a model and loads a checkpoint in one request; else create_model, then load_weights."""
-    finish: bool = True
-    """Can be told that a session is over."""
-    dynamic_config: bool = True
-    """Has switches that turn while clients run."""
-    bulk_poll: bool = False
-    """Answers one poll for many promises."""
-    cancel_future: bool = False
-    """Can be told that a sample is no longer wanted."""
-    join_sampling_session: bool = False
-    """Numbers the copies of a sampling client."""
-    unload_model: bool = False
-    """Can drop a model before its session ends."""
-    telemetry: bool = True
-    """Takes telemetry."""
+
+@frozen(kw_only=True)
+class Capabilities:
+    """What a server can do, as far as a session knows: begun with what the server says, narrowed by what it refuses.
+
+    Each field's metadata says ``what`` a server with it does and how the client manages ``otherwise``.
+    """
+
+    protobuf_requests: bool = _can("takes training data as protobuf", "JSON, and `/forward` for forward only")
+    sparse_tensors: bool = _can("takes sparse tensors", "the same tensors, dense")
+    create_via_load: bool = _can(
+        "makes a model from a checkpoint in one request",
+        "`weights_info`, `create_model`, then `load_weights` as the model's first request",
+    )
+    unload_model: bool = _can(
+        "drops a model before its session ends", "`NotSupportedByServer`; the model goes with its session"
+    )
+    other_optimizers: bool = _can("optimizes with others than AdamW", "`NotSupportedByServer`")
+    external_weights: bool = _can(
+        "exports adapters as PEFT files", "archives for downloads; `NotSupportedByServer` for `save_weights_external`"
+    )
+    sequence_ids: bool = _can("names the sequences of a sample", "`sequence_id` is `None`")
+    stream_sample: bool = _can("sends tokens as they are drawn", "each sequence when it is complete")
+    bulk_poll: bool = _can("answers one poll for many samples", "one poll for each sample", default=False)
+    join_sampling_session: bool = _can(
+        "numbers the copies of a sampling client", "a number drawn at random", default=False
+    )
+    finish: bool = _can("can be told that a session is over", "the session ends with its heartbeats")
+    dynamic_config: bool = _can("has switches that turn while clients run", "their defaults")
+    telemetry: bool = _can("takes telemetry", "none is sent")
 
     def without(self, name: str) -> "Capabilities":
         """Return a copy that lacks the capability *name*.
@@ -149,7 +162,18 @@ class Capabilities:
         Raises:
             ValueError: There is no such capability.
         """
+        return self._with(name, is_there=False)
+
+    def having(self, name: str) -> "Capabilities":
+        """Return a copy that has the capability *name*.
+
+        Raises:
+            ValueError: There is no such capability.
+        """
+        return self._with(name, is_there=True)
+
+    def _with(self, name: str, *, is_there: bool) -> "Capabilities":
         known = [attribute.name for attribute in fields(Capabilities)]
         if name not in known:
             raise ValueError(f"a capability must be one of {', '.join(known)}, got {name!r}")
-        return evolve(self, **{name: False})
+        return evolve(self, **{name: is_there})

@@ -222,6 +222,10 @@ class TensorData:
         dense[rows, self.sparse_col_indices] = self.data
         return dense
 
+    def to_dense(self) -> "TensorData":
+        """Return the tensor with all its elements stored: itself if it is dense already."""
+        return TensorData(self.to_numpy(), self.dtype, self.shape) if self.is_sparse else self
+
     def tolist(self, *, pad_value: int = 0) -> Any:
         """Return nested lists of Python numbers in the tensor's shape."""
         return self.to_numpy(pad_value=pad_value).tolist()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tinkex_actors.types._checks import INT32_MAX, flag, integer, number, optional, text
 from tinkex_actors.types.data import Datum, LossFnConfig
@@ -124,6 +124,20 @@ class ForwardBackwardInput:
     """A loss by name; `tinkex_actors.types.LossFnType` has those of the protocol."""
     loss_fn_config: LossFnConfig | None = field(default=None, hash=False)
     """Its parameters: numbers or text."""
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether any tensor is stored as compressed sparse rows."""
+        return any(tensor.is_sparse for datum in self.data for tensor in datum.loss_fn_inputs.values())
+
+    def to_dense(self) -> "ForwardBackwardInput":
+        """Return the same with every tensor dense."""
+        if not self.is_sparse:
+            return self
+        dense = [{name: tensor.to_dense() for name, tensor in datum.loss_fn_inputs.items()} for datum in self.data]
+        return evolve(
+            self, data=tuple(evolve(datum, loss_fn_inputs=d) for datum, d in zip(self.data, dense, strict=True))
+        )
 
 
 @frozen

@@ -14,10 +14,14 @@ from typing import Any, TypeVar
 import cattrs
 import orjson
 
-from tinkex_actors.types import RequestId, RequestInvalid
+from tinkex_actors.types import ForwardBackwardRequest, RequestId, RequestInvalid
 from tinkex_actors.wire._json_directory import register_directory_hooks
 from tinkex_actors.wire._json_hooks import register_hooks
-from tinkex_actors.wire._json_results import register_result_hooks
+from tinkex_actors.wire._json_results import (
+    ForwardBackwardJsonRequest,
+    ForwardJsonRequest,
+    register_result_hooks,
+)
 from tinkex_actors.wire._json_rules import mismatch_of, register_rules
 from tinkex_actors.wire._mismatch import Mismatch, read_answer, read_request
 
@@ -47,6 +51,20 @@ def encode_json(value: object) -> bytes:
         return orjson.dumps(_converter().unstructure(value), option=_OPTIONS)
     except TypeError as error:
         raise RequestInvalid(path="$", expected="values that JSON can hold", got=str(error)) from error
+
+
+def encode_forward_backward_json(request: ForwardBackwardRequest) -> bytes:
+    """Write training data for servers of the JSON generation; the field's name says whether it is forward only.
+
+    Those servers know neither sparse tensors, which are written dense, nor where tokens come from, which is left out.
+
+    Raises:
+        RequestInvalid: A number is infinite; JSON has no infinity.
+    """
+    dense = request.forward_backward_input.to_dense()
+    if request.forward_only:
+        return encode_json(ForwardJsonRequest(dense, request.model_id, request.seq_id))
+    return encode_json(ForwardBackwardJsonRequest(dense, request.model_id, request.seq_id))
 
 
 def decode_answer(

@@ -14,6 +14,7 @@ from tinkex_actors.settings import Figures
 from tinkex_actors.transport.endpoints import FORWARD_BACKWARD, OPTIM_STEP
 from tinkex_actors.transport.seam import Answer
 from tinkex_actors.types.errors import (
+    APIConnectionError,
     APIStatusError,
     APITimeoutError,
     AuthenticationError,
@@ -39,7 +40,9 @@ def answer(status: int, content: bytes = b"", **headers: str) -> Answer:
     return Answer(status=status, content=content, headers=named)
 
 
-def poll(outcome: Answer | APITimeoutError, progress: Progress | None = None, retrieval: Retrieval[Any] = STEP) -> Any:
+def poll(
+    outcome: Answer | APIConnectionError, progress: Progress | None = None, retrieval: Retrieval[Any] = STEP
+) -> Any:
     return decide_poll(retrieval, outcome, progress or Progress(), RULES)
 
 
@@ -127,8 +130,8 @@ def test_a_result_that_cannot_be_read_is_final() -> None:
         assert isinstance(poll(answer(200, content, content_type=kind), retrieval=GRADIENT).error, ResponseInvalid)
 
 
-@pytest.mark.parametrize("outcome", [answer(500), answer(503), APITimeoutError("late"), answer(429)])
-def test_failed_polls_come_further_and_further_apart(outcome: Answer | APITimeoutError) -> None:
+@pytest.mark.parametrize("outcome", [answer(500), answer(503), APIConnectionError("lost"), answer(429)])
+def test_failed_polls_come_further_and_further_apart(outcome: Answer | APIConnectionError) -> None:
     """A server in trouble is not attacked by those who wait for it."""
     progress, delays = Progress(), list[float]()
     for _ in range(8):
@@ -137,6 +140,15 @@ def test_failed_polls_come_further_and_further_apart(outcome: Answer | APITimeou
         delays.append(again.delay)
     assert delays[:4] == [0.5, 1.0, 2.0, 4.0]
     assert delays[-1] in {10.0, 30.0}
+
+
+def test_a_poll_that_was_held_too_long_is_begun_again_at_once() -> None:
+    """Some servers hold a poll for 300 s: their silence was the delay, and the result may be there any moment."""
+    progress = Progress()
+    for _ in range(8):
+        again = poll(APITimeoutError("late"), progress)
+        progress = again.progress
+        assert again.delay == 0.5
 
 
 def test_the_servers_wish_to_be_left_alone_is_kept() -> None:

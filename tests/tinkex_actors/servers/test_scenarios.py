@@ -1,0 +1,204 @@
+"""What a program may rely on, against every kind of server: the same scenarios, the same results."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+import trio
+from attrs import evolve
+from trio.testing import MockClock
+
+from tests.tinkex_actors.fake_tinker import POISON, SETTINGS, FakeTinker, open_fake
+from tests.tinkex_actors.servers.json_generation import JsonTinker
+from tests.tinkex_actors.servers.mixture import MixtureTinker
+from tinkex_actors.clients import TinkerClient, TrainingClient, open_tinker
+from tinkex_actors.settings import Figures
+from tinkex_actors.types import (
+    AdamParams,
+    Datum,
+    DimuonParams,
+    ModelInput,
+    NotSupportedByServer,
+    SamplingParams,
+    TensorData,
+    TinkerError,
+)
+
+KINDS: dict[str, Callable[[], FakeTinker]] = {"service": FakeTinker, "json": JsonTinker, "mixture": MixtureTinker}
+EVERY_KIND = [*KINDS, "embedded"]
+SLICED = {"service": {"fwdbwd_max_chunk_len": 2}}
+PARAMS = SamplingParams(max_tokens=2, seed=1, stop="\n")
+
+
+@asynccontextmanager
+async def open_kind(kind: str) -> AsyncGenerator[TinkerClient, None]:
+    """Open a client of a server of that kind."""
+    if kind == "embedded":
+        async with open_tinker(local=True) as tinker:
+            yield tinker
+    else:
+        fake = KINDS[kind]()
+        fake.config = SLICED.get(kind, {})
+        # Real time: the embedded server has real sockets, and the scenarios are the same.
+        async with open_fake(fake, evolve(SETTINGS, figures=Figures(poll_interval_min=0.0))) as tinker:
+            yield tinker
+
+
+async def make(tinker: TinkerClient) -> TrainingClient:
+    """Make a model of the server's first base model."""
+    offered = await tinker.get_server_capabilities()
+    return await tinker.create_lora_training_client(offered.supported_models[0].model_name or "", rank=8, seed=1)
+
+
+def datum(length: int = 6, first: int = 1) -> Datum:
+    tokens = list(range(first, first + length))
+    return Datum(ModelInput.from_ints(tokens), {"target_tokens": tokens, "weights": [1.0] * length})
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+async def test_the_loss_falls_from_step_to_step(kind: str) -> None:
+    """Batches in slices, updates behind them; every server's result has the loss by the protocol's name."""
+    async with open_kind(kind) as tinker:
+        trainer, losses = await make(tinker), list[float]()
+        for _ in range(3):
+            gradients = trainer.forward_backward([datum()] * 5, "cross_entropy")
+            update = trainer.optim_step(AdamParams(learning_rate=1e-2))
+            output = await gradients
+            losses.append(output.metrics["loss:sum"])
+            assert [len(fields["logprobs"].data) for fields in output.loss_fn_outputs] == [6] * 5
+            await update
+        assert losses == sorted(losses, reverse=True)
+        assert len(set(losses)) == 3
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+async def test_a_look_changes_nothing(kind: str) -> None:
+    """Forward only: by a flag or by a route of its own, the loss of the next look is the same."""
+    async with open_kind(kind) as tinker:
+        trainer = await make(tinker)
+        first = await trainer.forward([datum()], "cross_entropy")
+        await trainer.optim_step(AdamParams(learning_rate=0.0))
+        second = await trainer.forward([datum()], "cross_entropy")
+        assert len(first.loss_fn_outputs) == len(second.loss_fn_outputs) == 1
+        assert first.metrics["loss:sum"] > 0
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+async def test_sparse_targets_train_as_dense_ones_do(kind: str) -> None:
+    """A server that refuses them gets them dense under the same number; nothing is done twice."""
+    async with open_kind(kind) as tinker:
+        trainer = await make(tinker)
+        weights = np.zeros((6, 9), np.float32)
+        weights[:, 0] = 1.0
+        targets = np.zeros((6, 9), np.int64)
+        targets[:, 0] = range(1, 7)
+        inputs = {
+            "target_tokens": TensorData.from_numpy_sparse(targets),
+            "weights": TensorData.from_numpy_sparse(weights),
+        }
+        assert inputs["weights"].is_sparse
+        for _ in range(2):
+            output = await trainer.forward_backward([Datum(datum().model_input, inputs)], "cross_entropy")
+            assert len(output.loss_fn_outputs) == 1
+        assert (await trainer.optim_step()) is not None
+
+
+@pytest.mark.tinkex("T30", "T31")
+@pytest.mark.parametrize("with_optimizer", [False, True])
+@pytest.mark.parametrize("kind", EVERY_KIND)
+async def test_training_goes_on_from_a_checkpoint(kind: str, with_optimizer: bool) -> None:  # noqa: FBT001 - a parameter
+    """In one request, or by asking what it was made of, making that and loading: what follows is in line."""
+    async with open_kind(kind) as tinker:
+        trainer = await make(tinker)
+        await trainer.forward_backward([datum()], "cross_entropy")
+        await trainer.optim_step()
+        saved = await trainer.save_state("half-way")
+        create = (
+            tinker.create_training_client_from_state_with_optimizer
+            if with_optimizer
+            else tinker.create_training_client_from_state
+        )
+        for _ in range(2):
+            resumed = await create(saved.path)
+            assert resumed.model_id != trainer.model_id
+            output = await resumed.forward_backward([datum()], "cross_entropy")
+            assert output.metrics["loss:sum"] > 0
+            await resumed.optim_step()
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+async def test_a_failed_batch_does_not_stop_the_next(kind: str) -> None:
+    """Refused at once, failed later, or failed as HTTP 400: one typed error, and the model trains on."""
+    async with open_kind(kind) as tinker:
+        trainer = await make(tinker)
+        await trainer.forward_backward([datum()], "cross_entropy")
+        bad = [99_999] if kind == "embedded" else [POISON]
+        wrong = Datum(ModelInput.from_ints(bad), {"target_tokens": [1], "weights": [1.0]})
+        failed, update = trainer.forward_backward([wrong], "cross_entropy"), trainer.optim_step()
+        with pytest.raises(TinkerError):
+            await failed
+        await update
+        await trainer.forward_backward([datum()], "cross_entropy")
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+async def test_what_was_trained_can_be_sampled(kind: str) -> None:
+    """Named and ephemeral, by path and by client, whatever the server calls them; scores align with the prompt."""
+    async with open_kind(kind) as tinker:
+        trainer = await make(tinker)
+        named = await trainer.save_weights_for_sampler("n")
+        samplers = [
+            await tinker.create_sampling_client(model_path=named.path),
+            await trainer.save_weights_and_get_sampling_client("m"),
+            await trainer.save_weights_and_get_sampling_client(),
+            await tinker.create_sampling_client(base_model=trainer.get_info().model_data.model_name),
+        ]
+        for sampler in samplers:
+            answer = await sampler.sample(ModelInput.from_ints([1, 2]), 2, PARAMS)
+            assert len(answer.sequences) == 2
+            scores = await sampler.compute_logprobs(ModelInput.from_ints([1, 2]))
+            assert (len(scores), scores[0]) == (2, None)
+
+
+@pytest.mark.tinkex("T19")
+@pytest.mark.parametrize("kind", EVERY_KIND)
+async def test_a_model_is_unloaded_or_the_lack_is_named(kind: str) -> None:
+    """Where a server cannot, the client says so and goes on; where it can, nothing can follow."""
+    async with open_kind(kind) as tinker:
+        trainer = await make(tinker)
+        if kind == "service":
+            with pytest.raises(NotSupportedByServer, match="dropping a model before its session ends"):
+                await trainer.unload()
+            await trainer.optim_step()
+        else:
+            await trainer.unload()
+            with pytest.raises(TinkerError, match="unloaded"):
+                trainer.optim_step()
+
+
+@pytest.mark.parametrize("kind", ["json", "mixture"])
+async def test_a_feature_without_an_equivalent_is_named(kind: str) -> None:
+    """Not a 422 of some framework: what the server does not offer, and training goes on under the same numbers."""
+    async with open_kind(kind) as tinker:
+        trainer = await make(tinker)
+        with pytest.raises(NotSupportedByServer, match="optimizers other than AdamW"):
+            await trainer.optim_step(DimuonParams(learning_rate=0.1))
+        with pytest.raises(NotSupportedByServer, match="exports of adapters"):
+            await trainer.save_weights_external("x")
+        await trainer.optim_step()
+
+
+async def test_a_poll_that_is_held_for_minutes_is_no_failure(autojump_clock: MockClock) -> None:
+    """The client asks anew where it distrusts a silent connection, and has the result as soon as it is there."""
+    fake = MixtureTinker()
+    async with open_fake(fake) as tinker:
+        trainer = await make(tinker)
+        update = trainer.optim_step()
+        await update.accepted()
+        *_, request_id = fake.promises
+        began = trio.current_time()
+        fake.promises[request_id] = (began + 400, {})
+        await update
+        assert 400 <= trio.current_time() - began < 402
+    assert autojump_clock.current_time() < 500
