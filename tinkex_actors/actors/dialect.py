@@ -59,6 +59,19 @@ class Dialect:
             ResponseInvalid: Its answer is no promise.
             APIConnectionError: It does not answer.
         """
+        try:
+            promise = await self._submit(operation, number, key)
+        except NotSupportedByServer:
+            self._learn(operation, is_there=False)
+            raise
+        self._learn(operation, is_there=True)
+        return promise
+
+    def _learn(self, operation: Operation[Any], *, is_there: bool) -> None:
+        if operation.capability:
+            self.record.learn(operation.capability, is_there=is_there)
+
+    async def _submit(self, operation: Operation[Any], number: int, key: str) -> Promise:
         request = operation.request(number)
         try:
             if operation.row in (FORWARD, FORWARD_BACKWARD):

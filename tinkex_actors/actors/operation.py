@@ -30,6 +30,8 @@ class Operation(Generic[R]):
     """The estimate that budgets count."""
     finish: Callable[[R], R] | None = None
     """Makes what the server brought what the protocol says it is."""
+    capability: str = ""
+    """The field of `Capabilities` that says whether a server does this; empty where every kind of server does."""
     feature: str = ""
     """What a server lacks that refuses this because it misses the field `misses`, in words for people."""
     misses: str = ""

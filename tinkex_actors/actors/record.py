@@ -50,8 +50,9 @@ class SessionRecord:
 
     def learn(self, capability: str, *, is_there: bool) -> None:
         """The server has shown whether it can do this."""
-        self.presume(capability, is_there=is_there)
-        self.known |= {capability}
+        if capability not in self.known or getattr(self.capabilities, capability) != is_there:
+            self.presume(capability, is_there=is_there)
+            self.known |= {capability}
 
     def take_model_number(self) -> int:
         """Number one more model; from 0. A number is never given twice."""

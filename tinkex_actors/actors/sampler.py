@@ -103,6 +103,7 @@ class Sampler(Crashable):
         )
         if promise is not None:
             entry.slot.accept(promise)
+            self._record.learn("sequence_ids", is_there=promise.sample_sequence_ids is not None)
 
     async def _retrieve(self, entry: Entry, number: int, promise: Promise) -> None:
         retrieval = Retrieval(entry.operation, promise)

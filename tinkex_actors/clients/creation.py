@@ -6,6 +6,7 @@ checkpoint as its first request: the result is the same.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -81,13 +82,8 @@ async def create_from_checkpoint(tree: TinkerTree, wanted: Wanted) -> MadeModel:
         TinkerError: The server refuses, or does not answer; nothing is left behind.
     """
     if tree.record.capabilities.create_via_load:
-        try:
-            made = await _create_via_load(tree, wanted)
-        except NotSupportedByServer:
-            tree.record.learn("create_via_load", is_there=False)
-        else:
-            tree.record.learn("create_via_load", is_there=True)
-            return made
+        with suppress(NotSupportedByServer):
+            return await _create_via_load(tree, wanted)
     return await _create_then_load(tree, wanted)
 
 
@@ -107,6 +103,7 @@ async def _create_via_load(tree: TinkerTree, wanted: Wanted) -> MadeModel:
     operation = Operation(
         row=CREATE_VIA_LOAD,
         request=lambda _: request,
+        capability="create_via_load",
         feature="" if is_known else "making a model from a checkpoint in one request",
         misses="model_id",
     )

@@ -158,10 +158,12 @@ class TrainingClient:
                 AdamW, where the server knows no other.
         """
         chosen = params if params is not None else AdamParams()
+        is_adam = isinstance(chosen, AdamParams)
         operation = Operation(
             row=OPTIM_STEP,
             request=lambda number: OptimStepRequest.for_params(self.model_id, number, chosen),
-            feature="" if isinstance(chosen, AdamParams) else "optimizers other than AdamW",
+            capability="" if is_adam else "other_optimizers",
+            feature="" if is_adam else "optimizers other than AdamW",
             misses="adam_params",
         )
         return self._carry_out(operation)
@@ -254,10 +256,12 @@ class TrainingClient:
         recipients = None if age_encryption_recipients is None else tuple(age_encryption_recipients)
         if recipients is not None and not 0 < len(recipients) <= _MOST_RECIPIENTS:
             raise ValueError(f"age_encryption_recipients must be 1 to {_MOST_RECIPIENTS} keys, got {len(recipients)}")
-        return self._submit(
-            SAVE_WEIGHTS_EXTERNAL,
-            lambda number: SaveWeightsExternalRequest(self.model_id, name, number, ttl_seconds, recipients),
+        operation = Operation(
+            row=SAVE_WEIGHTS_EXTERNAL,
+            request=lambda number: SaveWeightsExternalRequest(self.model_id, name, number, ttl_seconds, recipients),
+            capability="external_weights",
         )
+        return self._carry_out(operation)
 
     async def unload(self) -> None:
         """Have the server drop the model, when everything submitted before is done. Nothing can follow.
@@ -265,7 +269,8 @@ class TrainingClient:
         Raises:
             NotSupportedByServer: Models go with their session there; the client goes on.
         """
-        await self._submit(UNLOAD_MODEL, lambda _: UnloadModelRequest(self.model_id))
+        request = UnloadModelRequest(self.model_id)
+        await self._carry_out(Operation(row=UNLOAD_MODEL, request=lambda _: request, capability="unload_model"))
         self._tree.remove(self.name, ClientClosed(f"{self.name}: the model was unloaded"))
 
     async def create_sampling_client(self, model_path: str) -> SamplingClient:

@@ -157,6 +157,7 @@ CANCEL_FUTURE: Endpoint[CancelFutureRequest] = Endpoint(
     path="/api/v1/cancel_future",
     persistence=Persistence.ONCE,
     timeout="control_timeout",
+    feature="cancelling a sample",
 )
 
 # ---------------------------------------------------------------------- training
