@@ -6,6 +6,7 @@ same model in torch (one thread) takes part, which needs torch and transformers.
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from benchmarks.engine.floors import training_floor
 from benchmarks.engine.models import SHIPPED, TEN_MILLION, random_adapter, random_base, random_batch
 from benchmarks.engine.torch_twin import torch_forward_backward
 from benchmarks.measure import Contender, Stopwatch, Subject, compare, table
-from tinkex_actors.local.engine import ModelConfig, Sampler, SampleRequest, TrainableModel
+from tinkex_actors.local.engine import ModelConfig, Sampler, SampleRequest, TrainableModel, take_step
 from tinkex_actors.local.engine.training import TOKENS_AT_ONCE
 
 Measure = tuple[str, Contender, list[Contender]]
@@ -49,15 +50,22 @@ def training(title: str, config: ModelConfig, shape: tuple[int, int, int], *, to
 
 
 def decoding(title: str, config: ModelConfig, tokens: int) -> Measure:
-    """One sample of *tokens*, and thirty-two together: the ratio is of a whole request, so 32 would be no gain."""
+    """One sample of *tokens*, and many: the ratio is of all of it, so 32 would be no gain for 32."""
     base = random_base(config)
     sampler = Sampler(base, random_adapter(base))
 
-    def sample(number: int) -> Callable[[], object]:
-        request = SampleRequest(prompt=np.arange(1, 65), seed=0, num_samples=number, max_tokens=tokens, stop_tokens=())
-        return lambda: sampler.sample(request)
+    def ask(samples: int) -> SampleRequest:
+        return SampleRequest(prompt=np.arange(1, 65), seed=0, num_samples=samples, max_tokens=tokens, stop_tokens=())
 
-    return title, Contender("one sample", timed(sample(1))), [Contender("32 samples", timed(sample(32)), 4.0)]
+    def draw(requests: int, samples: int) -> None:
+        decodings = [sampler.begin(ask(samples)) for _ in range(requests)]
+        while decodings:
+            take_step(base, sampler.adapter, decodings)
+            decodings = [one for one in decodings if not one.is_done]
+
+    contenders = [Contender("32 samples of a request", timed(partial(draw, 1, 32)), 4.0)]
+    contenders += [Contender(f"{number} requests", timed(partial(draw, number, 1))) for number in (8, 32, 100)]
+    return title, Contender("one sample", timed(partial(draw, 1, 1))), contenders
 
 
 def measures(*, torch: bool) -> Sequence[Callable[[], Measure]]:

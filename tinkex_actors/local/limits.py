@@ -50,6 +50,8 @@ class Limits:
     """Requests of one model that may wait for their turn."""
     max_samples: int = _count(128)
     """Sequences that one request may ask for."""
+    max_decoded_together: int = _count(256)
+    """Sequences that are decoded at a time, over all sessions; requests beyond wait."""
     max_pending_samples: int = _count(4_000)
     """Sample requests that may wait, over all sessions; one more is answered 429."""
     adapters_in_memory: int = _count(64)

@@ -1,16 +1,13 @@
 """Between the protocol's sample requests and the engine's."""
 
-from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import numpy as np
 
-from tinkex_actors.local.engine import Adapter, BaseModel, EngineInputError
+from tinkex_actors.local.engine import Decoding, EngineInputError
 from tinkex_actors.local.engine.choice import TopLogprobs
 from tinkex_actors.local.engine.decoding import SampledSequence as EngineSequence
-from tinkex_actors.local.engine.decoding import SampledToken
 from tinkex_actors.local.engine.prompt_scores import WantedScores
-from tinkex_actors.local.engine.sampling import Sampler, SampleResult
 from tinkex_actors.local.engine.sampling import SampleRequest as EngineRequest
 from tinkex_actors.local.translation import input_to_tokens
 from tinkex_actors.types.sampling import (
@@ -25,51 +22,16 @@ from tinkex_actors.types.tensors import TensorData, TensorDtype
 from tinkex_actors.wire.requests import SampleRequest
 
 
-def _never() -> bool:
-    return False
-
-
-def draw_samples(
-    base: BaseModel,
-    adapter: Adapter | None,
-    request: SampleRequest,
-    *,
-    default_seed: str,
-    cancelled: Callable[[], bool] = _never,
-) -> SampleResponse:
-    """Compute a sample request. Blocks.
+def request_to_engine(request: SampleRequest, default_seed: str) -> EngineRequest:
+    """Unpack a sample request.
 
     Args:
-        base: The model.
-        adapter: What it has learned, if anything.
         request: What to sample.
         default_seed: Where the draw begins if the request names no seed.
-        cancelled: Asked before each token; once true, what there is is returned.
 
     Raises:
-        EngineInputError: The request is wrong for this model.
+        EngineInputError: A part of the prompt is not text, or the targets are no integers.
     """
-    result = Sampler(base, adapter).sample(_to_engine(request, default_seed), cancelled=cancelled)
-    return _to_response(result, request.target_prompt_logprobs)
-
-
-def stream_samples(
-    base: BaseModel,
-    adapter: Adapter | None,
-    request: SampleRequest,
-    *,
-    default_seed: str,
-    cancelled: Callable[[], bool] = _never,
-) -> Iterator[tuple[SampledToken, ...]]:
-    """Compute a sample request step by step; each item has one token of every sample that goes on. Blocks.
-
-    Raises:
-        EngineInputError: The request is wrong for this model; raised before the first item.
-    """
-    return Sampler(base, adapter).stream(_to_engine(request, default_seed), cancelled=cancelled)
-
-
-def _to_engine(request: SampleRequest, default_seed: str) -> EngineRequest:
     params = request.sampling_params
     tokens, texts = _stops(params)
     return EngineRequest(
@@ -116,10 +78,11 @@ def _targets(targets: TensorData) -> np.ndarray[tuple[int, ...], np.dtype[np.int
     return targets.to_numpy(pad_value=-1)
 
 
-def _to_response(result: SampleResult, targets: TensorData | None) -> SampleResponse:
-    prompt = result.prompt
+def decoding_to_response(decoding: Decoding, request: SampleRequest) -> SampleResponse:
+    """Pack what a request came to, as far as it came."""
+    prompt, targets = decoding.prompt, request.target_prompt_logprobs
     return SampleResponse(
-        [_to_sequence(sequence) for sequence in result.sequences],
+        [_to_sequence(sequence) for sequence in decoding.finish()],
         prompt_logprobs_np=prompt.logprobs,
         topk_prompt_logprobs_np=_to_table(prompt.topk),
         target_prompt_logprobs=_in_layout_of(targets, prompt.targets),

@@ -2,8 +2,10 @@
 
 from attrs import define, field
 
+from supervisors import Ref
 from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.checkpoints import Recipe, StoredCheckpoint
+from tinkex_actors.local.decoding_room import DecodingRoom
 from tinkex_actors.local.futures import PromiseRecord
 from tinkex_actors.local.keys import Owner
 from tinkex_actors.local.limits import check_number
@@ -30,6 +32,7 @@ class Samplers:
     registry: Registry
     bases: Bases
     lodgings: Lodgings[SamplingDesk]
+    room: Ref[DecodingRoom]
     seed: int
     """What draws begin from that a client gives no seed for."""
     records: dict[SamplingSessionId, SamplerRecord] = field(factory=dict[SamplingSessionId, SamplerRecord])
@@ -151,7 +154,7 @@ class Samplers:
     async def _lodge(self, record: SamplerRecord, weights: Weights) -> None:
         sampling = SamplingSession(record, weights, self.seed)
         self.living[record.sampling_session_id] = sampling
-        await self.lodgings.open(record.sampling_session_id, lambda: SamplingDesk(sampling, self.shop))
+        await self.lodgings.open(record.sampling_session_id, lambda: SamplingDesk(sampling, self.shop, self.room))
 
 
 def _name(session: Session, number: int) -> SamplingSessionId:

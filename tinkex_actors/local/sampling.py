@@ -4,20 +4,21 @@ Numbers make requests recognisable, not ordered: the same number again is the sa
 What must survive a crash is in the `SamplingSession`; a new life fails what the old one had in hand.
 """
 
-from functools import partial
+from collections.abc import Callable
 
 from attrs import define, field, frozen
 
-from supervisors import Actor
+from supervisors import Actor, ActorCrashed, Ref
 from tinkex_actors.local.completions import CLONE_SPAN, Completion, CompletionLog
-from tinkex_actors.local.engine import EngineInputError
+from tinkex_actors.local.decoding_room import DecodingRoom, Seat
+from tinkex_actors.local.engine import EngineInputError, Sampler
 from tinkex_actors.local.futures import Finished, PromiseRecord
 from tinkex_actors.local.limits import INT64_MAX, check_number
 from tinkex_actors.local.records import SamplerRecord
 from tinkex_actors.local.refusals import Refusal, TooMany
 from tinkex_actors.local.results import pack
-from tinkex_actors.local.sample_translation import draw_samples
-from tinkex_actors.local.weights import Shelves, Weights
+from tinkex_actors.local.sample_translation import decoding_to_response, request_to_engine
+from tinkex_actors.local.weights import Weights
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure, Promise
@@ -65,9 +66,10 @@ class SamplingDesk(Actor):
 
     expected_errors = (Refusal,)
 
-    def __init__(self, session: SamplingSession, workshop: Workshop) -> None:
+    def __init__(self, session: SamplingSession, workshop: Workshop, room: Ref[DecodingRoom]) -> None:
         self._session = session
         self._shop = workshop
+        self._room = room
 
     async def on_start(self) -> None:
         """Fail what the last life had in hand: one of them is what it crashed on."""
@@ -87,7 +89,7 @@ class SamplingDesk(Actor):
         if request.seq_id is not None and request.seq_id in session.given:
             return session.given[request.seq_id]
         check_number("num_samples", request.num_samples, minimum=1, maximum=limits.max_samples)
-        if self._shop.sampling.statistics().tasks_waiting >= limits.max_pending_samples:
+        if self._shop.seats.waiting >= limits.max_pending_samples:
             raise TooMany(f"{limits.max_pending_samples} samples wait already; send this one again in a moment")
         return self._accept(number, request)
 
@@ -101,15 +103,28 @@ class SamplingDesk(Actor):
         session, request_id = self._session, draw.promise.request_id
         async with self.off_turn():
             try:
-                work = partial(_compute, session, draw, self._shop.shelves)
-                finished = await self._shop.compute(work, self._shop.sampling)
+                finished = await self._compute(draw)
             except (EngineInputError, Refusal) as error:
                 self._fail(request_id, str(error), RequestErrorCategory.USER)
                 return
-            self._shop.adapters.touch(session.weights)
+            except ActorCrashed:
+                self._fail(request_id, "the server crashed while sampling", RequestErrorCategory.SERVER)
+                return
             if draw.promise.outcome is None:  # else it was cancelled meanwhile
                 self._shop.audit.append(session.record.sampling_session_id, draw.number, "sample")
             self._settle(request_id, finished)
+
+    async def _compute(self, draw: Draw) -> Finished:
+        """Read the prompt when there is a seat, decode beside the others, and encode."""
+        shop, request = self._shop, draw.request
+
+        def is_wanted() -> bool:
+            return draw.promise.outcome is None
+
+        async with shop.seats.take(request.num_samples):
+            seat = await open_seat(self._session, request, draw.number, shop, is_wanted)
+            await self._room.call(DecodingRoom.decode, seat)
+            return await shop.compute(lambda: pack(decoding_to_response(seat.decoding, request)), shop.sampling)
 
     def _accept(self, number: int, request: SampleRequest) -> Promise:
         session = self._session
@@ -147,13 +162,22 @@ class SamplingDesk(Actor):
         log.add(Completion(request_id, is_failed=is_failed, size_bytes=size_bytes))
 
 
-def _compute(session: SamplingSession, draw: Draw, shelves: Shelves) -> Finished:
-    """Read the weights if need be, sample and encode, in the worker thread."""
-    adapter = session.weights.at_hand(shelves)
-    seed = f"{session.seed}/{session.record.number}/{draw.number}"
+async def open_seat(
+    session: SamplingSession, request: SampleRequest, number: int, shop: Workshop, is_wanted: Callable[[], bool]
+) -> Seat:
+    """Read the weights, if need be, and the prompt of request *number*; the rest is for the `DecodingRoom`.
 
-    def is_settled() -> bool:
-        return draw.promise.outcome is not None
+    Raises:
+        EngineInputError: The request is wrong for this model.
+        Refusal: The weights are gone.
+    """
 
-    base = session.weights.base
-    return pack(draw_samples(base, adapter, draw.request, default_seed=seed, cancelled=is_settled))
+    def read() -> Seat:
+        adapter = session.weights.at_hand(shop.shelves)
+        asked = request_to_engine(request, f"{session.seed}/{session.record.number}/{number}")
+        base = session.weights.base
+        return Seat(base, adapter, Sampler(base, adapter).begin(asked), is_wanted)
+
+    seat = await shop.compute(read, shop.sampling)
+    shop.adapters.touch(session.weights)
+    return seat

@@ -3,6 +3,7 @@
 ::
 
     local (one_for_one)
+    ├─ decoding               one actor decodes every sample, together
     ├─ models (dynamic)       one actor a model
     ├─ samplers (dynamic)     one actor a sampling session
     └─ Caretaker              ends silent sessions, removes expired checkpoints
@@ -27,7 +28,7 @@ from attrs import frozen
 from hypercorn.config import Config
 from starlette.types import ASGIApp
 
-from supervisors import Supervisor, SupervisorSpec, Tree, open_supervisor
+from supervisors import Supervisor, Tree, open_supervisor
 from tinkex_actors.local.audit import AuditLog
 from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.caretaker import Caretaker
@@ -40,14 +41,13 @@ from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.options import ServerOptions
 from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.service import Service
+from tinkex_actors.local.staff import Staff
 from tinkex_actors.local.weights import SnapshotStore
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.ids import ModelId
 
 _GRACE = 10.0
 """Seconds that requests in flight have to finish when the server stops."""
-_MANY_RESTARTS = 1000
-"""One model's bug must not end the others: an actor that crashes again and again fails its own requests only."""
 
 
 @frozen(eq=False)
@@ -121,8 +121,7 @@ async def open_service(
             shop,
             registry,
             bases,
-            await root.start_supervisor(_dynamic("models")),
-            await root.start_supervisor(_dynamic("samplers")),
+            await Staff.hire(root, shop),
             seed=options.seed,
             flags=options.flags,
             dynamic_flags=options.dynamic_flags,
@@ -130,10 +129,6 @@ async def open_service(
         service.logs_requests = options.logs_requests
         await root.start_child(lambda: Caretaker(service), name="caretaker")
         yield service, root
-
-
-def _dynamic(name: str) -> SupervisorSpec:
-    return SupervisorSpec(name, dynamic=True, max_restarts=_MANY_RESTARTS)
 
 
 def _utc_now() -> datetime:

@@ -11,7 +11,6 @@ from uuid import uuid4
 import trio
 from attrs import define, field
 
-from supervisors import Supervisor
 from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.checkpoints import StoredCheckpoint
 from tinkex_actors.local.keys import Owner
@@ -26,6 +25,7 @@ from tinkex_actors.local.runs import Runs
 from tinkex_actors.local.samplers import Samplers
 from tinkex_actors.local.sampling import SamplingSession
 from tinkex_actors.local.sessions import Session, Sessions
+from tinkex_actors.local.staff import Staff
 from tinkex_actors.local.tickets import TicketOffice
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
@@ -68,8 +68,7 @@ class Service:
         shop: Workshop,
         registry: Registry,
         bases: Bases,
-        models: Supervisor,
-        samplers: Supervisor,
+        staff: Staff,
         *,
         seed: int = 0,
         flags: ClientConfigResponse | None = None,
@@ -81,19 +80,18 @@ class Service:
             shop: What the actors work with.
             registry: What is written down.
             bases: The base models.
-            models: Where the actors of models live; dynamic.
-            samplers: Where the actors of sampling sessions live; dynamic.
+            staff: Who works here.
             seed: What every random draw begins from that a client gives no seed for.
             flags: What ``client/config`` answers.
             dynamic_flags: What ``client/dynamic_config`` answers.
         """
-        sampling = Samplers(shop, registry, bases, Lodgings(samplers), seed)
+        sampling = Samplers(shop, registry, bases, Lodgings(staff.samplers), staff.room, seed)
         service = cls(
             shop,
             registry,
             bases,
             Sessions(shop.limits.session_timeout),
-            Runs(shop, registry, bases, Lodgings(models), _not_open_yet, seed),
+            Runs(shop, registry, bases, Lodgings(staff.models), _not_open_yet, seed),
             sampling,
             flags or ClientConfigResponse(),
             dynamic_flags or ClientDynamicConfigResponse(),

@@ -16,6 +16,7 @@ from tinkex_actors.local.audit import AuditLog
 from tinkex_actors.local.checkpoints import CheckpointStore
 from tinkex_actors.local.futures import Futures
 from tinkex_actors.local.limits import Limits
+from tinkex_actors.local.seats import Seats
 from tinkex_actors.local.weights import AdapterCache, Shelves, SnapshotStore
 
 T = TypeVar("T")
@@ -41,6 +42,10 @@ class Workshop:
     adapters: AdapterCache = field(
         init=False, default=Factory(lambda self: AdapterCache(self.limits.adapters_in_memory), takes_self=True)
     )
+    seats: Seats = field(
+        init=False, default=Factory(lambda self: Seats(self.limits.max_decoded_together), takes_self=True)
+    )
+    """For the sequences that are decoded at a time: each has keys and values in memory."""
     training: trio.CapacityLimiter = field(factory=_room)
     sampling: trio.CapacityLimiter = field(factory=_room)
     disk: trio.CapacityLimiter = field(factory=_room)

@@ -11,7 +11,7 @@ import trio
 from attrs import define, frozen
 from starlette.types import ASGIApp
 
-from supervisors import SupervisorSpec, open_supervisor
+from supervisors import open_supervisor
 from tests.tinkex_actors.local.engine.tiny_models import random_base
 from tests.tinkex_actors.local.worlds import batch, make_workshop
 from tinkex_actors.local.bases import BaseEntry, Bases
@@ -21,6 +21,7 @@ from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.limits import Limits
 from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.service import Service
+from tinkex_actors.local.staff import Staff
 from tinkex_actors.types.ids import ModelId
 from tinkex_actors.types.training import ForwardBackwardInput, ForwardBackwardRequest
 from tinkex_actors.wire.futures import PROTOBUF
@@ -166,8 +167,7 @@ async def open_site(
             shop,
             registry,
             Bases({"random": BaseEntry(random_base(dtype=np.float32))}),
-            await root.start_supervisor(SupervisorSpec("models", dynamic=True)),
-            await root.start_supervisor(SupervisorSpec("samplers", dynamic=True)),
+            await Staff.hire(root, shop),
         )
         await root.start_child(lambda: Caretaker(service), name="caretaker")
         yield Site(make_app(service, Keys.of(keys)), service)

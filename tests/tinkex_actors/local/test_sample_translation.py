@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.tinkex_actors.local.engine.tiny_models import random_base
-from tinkex_actors.local.engine import EngineInputError
-from tinkex_actors.local.sample_translation import draw_samples
+from tinkex_actors.local.engine import EngineInputError, Sampler, take_step
+from tinkex_actors.local.sample_translation import decoding_to_response, request_to_engine
 from tinkex_actors.types.model_input import ModelInput
 from tinkex_actors.types.sampling import SampleResponse, SamplingParams
 from tinkex_actors.types.tensors import TensorData
@@ -19,9 +19,11 @@ BASE = random_base(dtype=np.float32)
 def drawn(params: SamplingParams | None = None, **asked: Any) -> SampleResponse:
     """Sample three tokens behind a prompt of three."""
     params = params or SamplingParams(max_tokens=3, stop=[], seed=1)
-    return draw_samples(
-        BASE, None, SampleRequest(1, ModelInput.from_ints([1, 2, 3]), params, **asked), default_seed="s"
-    )
+    request = SampleRequest(1, ModelInput.from_ints([1, 2, 3]), params, **asked)
+    decoding = Sampler(BASE).begin(request_to_engine(request, "s"))
+    while not decoding.is_done:
+        take_step(BASE, None, [decoding])
+    return decoding_to_response(decoding, request)
 
 
 def test_a_seed_is_made_of_the_default_when_the_request_names_none() -> None:

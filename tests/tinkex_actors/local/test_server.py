@@ -23,7 +23,7 @@ async def test_a_server_is_there_until_its_block_is_left() -> None:
     """And not a moment longer."""
     async with open_server() as server:
         assert await models(server.url) == [TINY]
-        assert [child.name for child in server.tree().children] == ["models", "samplers", "caretaker"]
+        assert [child.name for child in server.tree().children] == ["decoding", "models", "samplers", "caretaker"]
     with pytest.raises(httpx.ConnectError):
         await models(server.url)
 

@@ -8,7 +8,7 @@ converts to :class:`Example` and from :class:`LossResult` and keeps calls to one
 from tinkex_actors.local.engine.base_model import BaseModel, load_base_model
 from tinkex_actors.local.engine.choice import TopLogprobs
 from tinkex_actors.local.engine.config import ModelConfig
-from tinkex_actors.local.engine.decoding import SampledSequence, SampledToken
+from tinkex_actors.local.engine.decoding import Decoding, SampledSequence, SampledToken, take_step
 from tinkex_actors.local.engine.errors import EngineError, EngineInputError, ModelLoadError
 from tinkex_actors.local.engine.examples import Example
 from tinkex_actors.local.engine.lora import Adapter, LoraSpec
@@ -23,6 +23,7 @@ __all__ = [
     "AdamSettings",
     "Adapter",
     "BaseModel",
+    "Decoding",
     "EngineError",
     "EngineInputError",
     "Example",
@@ -41,4 +42,5 @@ __all__ = [
     "TrainableModel",
     "WantedScores",
     "load_base_model",
+    "take_step",
 ]

@@ -27,6 +27,11 @@ class Policy:
     top_p: float = 1.0
     """The fewest most likely tokens that together reach this probability stay; 1 means all."""
 
+    @property
+    def key(self) -> tuple[float, int, float]:
+        """What puts equal policies side by side."""
+        return self.temperature, self.top_k, self.top_p
+
 
 def choose(logits: FloatArray, uniforms: npt.NDArray[np.float64], policy: Policy) -> npt.NDArray[np.int64]:
     """Choose one token a row.

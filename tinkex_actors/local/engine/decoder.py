@@ -15,7 +15,6 @@ from tinkex_actors.local.engine.base_model import BaseModel, Layer
 from tinkex_actors.local.engine.config import ModelConfig
 from tinkex_actors.local.engine.layers import (
     AttentionBlock,
-    Run,
     attend,
     attend_backward,
     positions_of,
@@ -23,10 +22,11 @@ from tinkex_actors.local.engine.layers import (
     rms_norm_backward,
     rotary_tables,
     rotate,
+    runs_of,
     swiglu,
     swiglu_backward,
 )
-from tinkex_actors.local.engine.lora import Adapter, project, project_backward
+from tinkex_actors.local.engine.lora import Adapter, multiply_whole, project, project_backward
 
 
 class Attention(Protocol):
@@ -34,6 +34,10 @@ class Attention(Protocol):
 
     positions: IntArray
     """``(tokens,)``: each packed token's position in its own sequence."""
+
+    def multiply(self, x: FloatArray, weight: FloatArray) -> FloatArray:
+        """Return ``x weightᵀ`` for ``x`` ``(tokens, in)``; tokens that must not share arithmetic are multiplied apart."""
+        ...
 
     def attend(self, layer: int, q: FloatArray, k: FloatArray, v: FloatArray) -> FloatArray:
         """Return ``(tokens, heads, head_dim)`` for rotated ``q`` ``(tokens, heads, head_dim)`` and ``k, v`` likewise."""
@@ -89,15 +93,19 @@ class PackedAttention:
 
     def __init__(self, lengths: Sequence[int], layers: int) -> None:
         self.positions = positions_of(np.asarray(lengths, dtype=np.int64))
-        self._runs = _runs(lengths)
+        self._runs = runs_of(lengths)
         self._blocks: list[list[list[AttentionBlock]]] = [[] for _ in range(layers)]
+
+    def multiply(self, x: FloatArray, weight: FloatArray) -> FloatArray:
+        """Multiply the whole batch at once."""
+        return multiply_whole(x, weight)
 
     def attend(self, layer: int, q: FloatArray, k: FloatArray, v: FloatArray) -> FloatArray:
         """Attend run by run."""
         out = np.empty_like(q)
         for run in self._runs:
-            view, blocks = attend(_of(run, q), _of(run, k), _of(run, v))
-            _of(run, out)[...] = view
+            view, blocks = attend(run.of(q), run.of(k), run.of(v))
+            run.of(out)[...] = view
             self._blocks[layer].append(blocks)
         return out
 
@@ -107,27 +115,11 @@ class PackedAttention:
         """Return the gradients of the rotated ``q``, ``k`` and of ``v``."""
         gradients = np.empty_like(heads.q), np.empty_like(heads.k), np.empty_like(heads.v)
         for run, blocks in zip(self._runs, self._blocks[layer], strict=True):
-            q, k, v = _of(run, heads.q), _of(run, heads.k), _of(run, heads.v)
-            parts = attend_backward(_of(run, dy), _of(run, out), q, k, v, blocks)
+            q, k, v = run.of(heads.q), run.of(heads.k), run.of(heads.v)
+            parts = attend_backward(run.of(dy), run.of(out), q, k, v, blocks)
             for whole, part in zip(gradients, parts, strict=True):
-                _of(run, whole)[...] = part
+                run.of(whole)[...] = part
         return gradients
-
-
-def _runs(lengths: Sequence[int]) -> list[Run]:
-    runs: list[Run] = []
-    start = 0
-    for length in lengths:
-        if runs and runs[-1].length == length:
-            runs[-1] = Run(runs[-1].start, runs[-1].count + 1, length)
-        else:
-            runs.append(Run(start, 1, length))
-        start += length
-    return runs
-
-
-def _of(run: Run, array: FloatArray) -> FloatArray:
-    return array[run.start : run.stop].reshape(run.count, run.length, *array.shape[1:])
 
 
 @frozen(eq=False)
@@ -181,15 +173,15 @@ def _block_forward(
 ) -> tuple[FloatArray, BlockTape]:
     layer, config = base.layers[index], base.config
     attention_input, attention_inverse = rms_norm(x, layer.attention_norm, config.rms_norm_eps)
-    qkv, qkv_low = project(attention_input, layer.qkv, adapter)
+    qkv, qkv_low = project(attention_input, layer.qkv, adapter, attention.multiply)
     heads = _split_heads(qkv, layer, config, rotary)
     attended = attention.attend(index, heads.q, heads.k, heads.v).reshape(len(x), -1)
-    middle, output_low = project(attended, layer.output, adapter)
+    middle, output_low = project(attended, layer.output, adapter, attention.multiply)
     middle += x
     mlp_input, mlp_inverse = rms_norm(middle, layer.mlp_norm, config.rms_norm_eps)
-    gate_up, gate_up_low = project(mlp_input, layer.gate_up, adapter)
+    gate_up, gate_up_low = project(mlp_input, layer.gate_up, adapter, attention.multiply)
     activated, sigmoid = swiglu(gate_up)
-    y, down_low = project(activated, layer.down, adapter)
+    y, down_low = project(activated, layer.down, adapter, attention.multiply)
     y += middle
     return y, BlockTape(
         x=x,

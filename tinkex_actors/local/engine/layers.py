@@ -6,6 +6,7 @@ neighbouring sequences of equal length. Every function keeps the dtype of its in
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from attrs import frozen
@@ -129,6 +130,23 @@ class Run:
     def stop(self) -> int:
         """First packed position after the run."""
         return self.start + self.count * self.length
+
+    def of(self, packed: FloatArray) -> FloatArray:
+        """View the run in a packed array: ``(tokens, ...)`` becomes ``(count, length, ...)``."""
+        return packed[self.start : self.stop].reshape(self.count, self.length, *packed.shape[1:])
+
+
+def runs_of(lengths: Sequence[int]) -> list[Run]:
+    """Join neighbours of equal length."""
+    runs: list[Run] = []
+    start = 0
+    for length in lengths:
+        if runs and runs[-1].length == length:
+            runs[-1] = Run(runs[-1].start, runs[-1].count + 1, length)
+        else:
+            runs.append(Run(start, 1, length))
+        start += length
+    return runs
 
 
 @frozen(eq=False)

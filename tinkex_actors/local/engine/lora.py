@@ -12,8 +12,8 @@ The ``A`` of modules that share an input lie in one array, so that they are one 
 Source of the initial values: PEFT (Kaiming-uniform with ``a = sqrt(5)``, that is uniform within ``1/sqrt(in)``; B zero).
 """
 
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Callable, Mapping
+from typing import Self, TypeAlias
 
 import numpy as np
 from attrs import field, frozen
@@ -126,26 +126,39 @@ def _copy_group(group: LoraGroup) -> LoraGroup:
     return copy
 
 
-def project(x: FloatArray, projection: Projection, adapter: Adapter | None) -> tuple[FloatArray, FloatArray | None]:
+Multiply: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
+"""``x weightᵀ`` of ``(tokens, in)`` and ``(out, in)``."""
+
+
+def multiply_whole(x: FloatArray, weight: FloatArray) -> FloatArray:
+    """Multiply all tokens at once."""
+    product: FloatArray = x @ weight.T
+    return product
+
+
+def project(
+    x: FloatArray, projection: Projection, adapter: Adapter | None, multiply: Multiply = multiply_whole
+) -> tuple[FloatArray, FloatArray | None]:
     """Apply a projection and what the adapter adds to it.
 
     Args:
         x: ``(tokens, in)``.
         projection: The frozen matrix.
         adapter: Its group beside *projection*, if any, is added.
+        multiply: How products are taken.
 
     Returns:
         ``(tokens, out)``, and the scaled low-rank input ``s x Aᵀ`` that :func:`project_backward` needs.
     """
-    y = x @ projection.weight.T
+    y = multiply(x, projection.weight)
     group = None if adapter is None else adapter.groups.get(projection.modules[0])
     if adapter is None or group is None:
         return y, None
-    low = x @ group.down.T
+    low = multiply(x, group.down)
     low *= adapter.spec.scaling
     rank = adapter.spec.rank
     for i, up in enumerate(group.ups):
-        y[:, projection.bounds[i] : projection.bounds[i + 1]] += low[:, i * rank : (i + 1) * rank] @ up.T
+        y[:, projection.bounds[i] : projection.bounds[i + 1]] += multiply(low[:, i * rank : (i + 1) * rank], up)
     return y, low
 
 

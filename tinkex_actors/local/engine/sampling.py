@@ -1,15 +1,15 @@
 """Sampling from a base model, alone or with an adapter, token by token.
 
-One request is one prompt and a number of samples that are decoded together. The same request gives the same bits,
-whatever else runs: sample *i* draws from its own random stream made of the seed and *i*, and no arithmetic is shared
-with other requests.
+One request is one prompt and a number of samples that are decoded together, beside other requests of the same weights.
+The same request gives the same bits, whatever else runs: sample *i* draws from its own random stream made of the seed
+and *i*, and no arithmetic is shared with other requests.
 
 Log-probabilities are those of the model itself, before temperature, top-k and top-p: what a learner with the same
 weights would compute for the same tokens.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,10 @@ from tinkex_actors.local.engine.arrays import FloatArray
 from tinkex_actors.local.engine.base_model import BaseModel
 from tinkex_actors.local.engine.choice import Policy
 from tinkex_actors.local.engine.decoder import infer
-from tinkex_actors.local.engine.decoding import Decoding, SampledSequence, SampledToken
+from tinkex_actors.local.engine.decoding import Decoding, SampledSequence, take_step
 from tinkex_actors.local.engine.errors import EngineInputError
 from tinkex_actors.local.engine.examples import check_tokens
-from tinkex_actors.local.engine.kv_cache import PromptAttention, SampleAttention
+from tinkex_actors.local.engine.kv_cache import PromptAttention, SampleCache
 from tinkex_actors.local.engine.lora import Adapter, project
 from tinkex_actors.local.engine.prompt_scores import (
     PromptQuestion,
@@ -92,22 +92,17 @@ class Sampler:
         Raises:
             EngineInputError: The request is wrong.
         """
-        decoding = self._begin(request)
-        for _ in self._decode(decoding, cancelled):
-            pass
+        decoding = self.begin(request)
+        while not (decoding.is_done or cancelled()):
+            take_step(self.base, self.adapter, [decoding])
         return SampleResult(decoding.finish(), decoding.prompt)
 
-    def stream(
-        self, request: SampleRequest, *, cancelled: Callable[[], bool] = _never
-    ) -> Iterator[tuple[SampledToken, ...]]:
-        """Sample step by step: each item has one token of every sample that still goes on.
+    def begin(self, request: SampleRequest) -> Decoding:
+        """Read the prompt; :func:`take_step` then takes the request further, alone or beside others of these weights.
 
         Raises:
-            EngineInputError: The request is wrong; raised by the call itself, before the first item.
+            EngineInputError: The request is wrong.
         """
-        return self._decode(self._begin(request), cancelled)
-
-    def _begin(self, request: SampleRequest) -> Decoding:
         _check_request(request)
         config = self.base.config
         prompt = check_tokens(request.prompt, config)
@@ -119,7 +114,7 @@ class Sampler:
         room = max(config.max_positions - len(prompt), 1)
         return Decoding(
             logits=np.repeat(self._logits(hidden[-1:]), request.num_samples, axis=0),
-            cache=SampleAttention(attention, config, request.num_samples),
+            cache=SampleCache(attention, config, request.num_samples),
             prompt=score_prompt(self.base, self.adapter, hidden, question),
             stop=stop,
             limit=room if request.max_tokens is None else min(request.max_tokens, room),
@@ -127,14 +122,6 @@ class Sampler:
             streams=[random_stream(request.seed, "sample", i) for i in range(request.num_samples)],
             topk=request.topk_sample_logprobs,
         )
-
-    def _decode(self, decoding: Decoding, cancelled: Callable[[], bool]) -> Iterator[tuple[SampledToken, ...]]:
-        while decoding.active.size and not cancelled():
-            tokens = decoding.take()
-            yield tokens
-            last = decoding.advance(tokens)
-            if last.size:
-                decoding.logits = self._logits(infer(self.base, self.adapter, last, decoding.cache))
 
     def _logits(self, hidden: FloatArray) -> FloatArray:
         return project(hidden, self.base.unembedding, self.adapter)[0]

@@ -6,19 +6,19 @@ answered as everywhere else, before the first event. A client that goes away sto
 """
 
 import math
-from collections.abc import Iterator
 
 import orjson
 import trio
 from attrs import define, field
 
+from supervisors import ActorCrashed
+from tinkex_actors.local.decoding_room import DecodingRoom
 from tinkex_actors.local.engine import EngineInputError
 from tinkex_actors.local.engine.decoding import SampledToken
 from tinkex_actors.local.http.call import Answer, Call, Streamed, Write
 from tinkex_actors.local.limits import check_number
-from tinkex_actors.local.refusals import BadRequest
-from tinkex_actors.local.sample_translation import stream_samples
-from tinkex_actors.local.sampling import SamplingSession
+from tinkex_actors.local.refusals import BadRequest, Refusal
+from tinkex_actors.local.sampling import SamplingSession, open_seat
 from tinkex_actors.local.service import Service
 from tinkex_actors.wire.requests import SampleRequest
 
@@ -35,52 +35,42 @@ async def stream_sample(service: Service, call: Call) -> Answer | Streamed:
 
 @define(eq=False)
 class _Stream:
-    """One request being drawn in a worker thread and sent from the event loop."""
+    """One request being decoded beside the others and sent as it comes."""
 
     service: Service
     sampling: SamplingSession
     request: SampleRequest
-    is_wanted: bool = True
-    failure: EngineInputError | None = field(default=None, init=False)
+    failure: Exception | None = field(default=None, init=False)
 
     async def run(self, write: Write) -> None:
         """Draw and send to the end."""
-        shop, total = self.service.shop, 0
+        total = 0
+        # As many steps as a sample may have tokens, at most.
         send, receive = trio.open_memory_channel[tuple[SampledToken, ...]](math.inf)
-        try:
-            async with trio.open_nursery() as nursery, receive:
-                nursery.start_soon(shop.compute, lambda: self._draw(send), shop.sampling)
-                async for tokens in receive:
-                    total += len(tokens)
-                    await write(b"".join(_event(_describe(token)) for token in tokens))
-        finally:
-            self.is_wanted = False
-        if self.failure is not None:
+        async with trio.open_nursery() as nursery, receive:
+            nursery.start_soon(self._draw, send)
+            async for tokens in receive:
+                total += len(tokens)
+                await write(b"".join(_event(_describe(token)) for token in tokens))
+        if isinstance(self.failure, EngineInputError):
             raise BadRequest(str(self.failure)) from self.failure
+        if self.failure is not None:
+            raise self.failure
         await write(_event({"kind": "done", "total_tokens": total}))
 
-    def _draw(self, send: "trio.MemorySendChannel[tuple[SampledToken, ...]]") -> None:
-        """Draw in the worker thread, and hand every step over as soon as it is there."""
-        try:
-            for tokens in self._steps():
-                trio.from_thread.run_sync(send.send_nowait, tokens)
-        except EngineInputError as error:
-            self.failure = error
-        except trio.BrokenResourceError:
-            pass  # nobody listens any more
-        finally:
-            trio.from_thread.run_sync(send.close)
+    async def _draw(self, send: "trio.MemorySendChannel[tuple[SampledToken, ...]]") -> None:
+        shop, room = self.service.shop, self.service.samplers.room
+        async with send, shop.seats.take(self.request.num_samples):
+            try:
+                seat = await open_seat(self.sampling, self.request, self.request.seq_id or 0, shop, _always)
+                seat.listen = send.send_nowait
+                await room.call(DecodingRoom.decode, seat)
+            except (EngineInputError, Refusal, ActorCrashed) as error:
+                self.failure = error  # raised by run: out of the nursery it would be in a group
 
-    def _steps(self) -> Iterator[tuple[SampledToken, ...]]:
-        weights, record = self.sampling.weights, self.sampling.record
-        seed = f"{self.sampling.seed}/{record.number}/{self.request.seq_id}"
-        return stream_samples(
-            weights.base,
-            weights.at_hand(self.service.shop.shelves),
-            self.request,
-            default_seed=seed,
-            cancelled=lambda: not self.is_wanted,
-        )
+
+def _always() -> bool:
+    return True
 
 
 def _describe(token: SampledToken) -> dict[str, object]:

@@ -16,6 +16,7 @@ from tinkex_actors.local.engine import (
     SampleResult,
     TrainableModel,
     WantedScores,
+    take_step,
 )
 
 PROMPT = np.array([1, 4, 2, 7, 3])
@@ -143,10 +144,12 @@ def test_cancelling_returns_what_there_is(sampler: Sampler) -> None:
     assert {s.stop_reason for s in result.sequences} == {"length"}
 
 
-def test_a_stream_is_the_sample_token_by_token(sampler: Sampler) -> None:
+def test_steps_bring_the_sample_token_by_token(sampler: Sampler) -> None:
     request = evolve(FREE, stop_tokens=(1, 2))
     whole, parts = sampler.sample(request), [list[SampledToken]() for _ in range(3)]
-    for step in sampler.stream(request):
+    decoding = sampler.begin(request)
+    while not decoding.is_done:
+        [(_, step)] = take_step(sampler.base, sampler.adapter, [decoding])
         for token in step:
             parts[token.sample].append(token)
     for sequence, tokens in zip(whole.sequences, parts, strict=True):
@@ -183,7 +186,6 @@ def test_no_temperature_is_greedy(sampler: Sampler) -> None:
     ],
 )
 def test_a_wrong_request_is_refused_at_once(sampler: Sampler, changes: dict[str, object], message: str) -> None:
-    """By `stream` too, before its first item is asked for."""
     request = SampleRequest(**{"prompt": PROMPT, "seed": 0, **changes})  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(EngineInputError, match=message):
-        sampler.stream(request)
+        sampler.begin(request)
