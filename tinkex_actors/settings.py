@@ -119,6 +119,11 @@ class Figures:
     garbled_delay: float = field(default=0.1, validator=_above_zero)
     """How long until a submission is repeated whose answer could not be read."""
 
+    wait_check: float = field(default=1.0, validator=_above_zero)
+    """How often the client looks at what waits."""
+    wait_log_first: float = field(default=30.0, validator=_above_zero)
+    """How long an operation may wait before that is logged with its reason; and again whenever that time has doubled."""
+
     trace_interval: float = field(default=5.0, validator=_above_zero)
     """How often the server is asked whether the trace of a session is ready."""
 

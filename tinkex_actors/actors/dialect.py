@@ -83,7 +83,9 @@ class Dialect:
             raise
 
     async def _ask(self, row: OperationRow[Any, Any], request: Any, operation: Operation[Any], key: str) -> Promise:
-        return await ask(self.transport, row, request, key=key, weight_bytes=operation.weight_bytes)
+        return await ask(
+            self.transport, row, request, key=key, weight_bytes=operation.weight_bytes, standing=operation.standing
+        )
 
     async def _submit_batch(self, operation: Operation[Any], request: ForwardBackwardRequest, key: str) -> Promise:
         refusal: APIStatusError | None = None

@@ -27,6 +27,7 @@ from attrs import define, field
 from tinkex_actors.actors.errors import ClientFenced, OperationWithdrawn, fresh
 from tinkex_actors.actors.operation import Operation, Value
 from tinkex_actors.actors.pending import Slot
+from tinkex_actors.actors.queue_state import QueueWatch
 from tinkex_actors.types.futures import Promise
 
 
@@ -83,6 +84,11 @@ class Ledger:
     """Why nothing more is taken in, once that is so."""
     knock: Callable[[], None] = nobody
     """Tells whoever serves the ledger that something waits."""
+    queue: QueueWatch = field(init=False)
+    """What the server says of its queue."""
+
+    def __attrs_post_init__(self) -> None:
+        self.queue = QueueWatch(self.name, "training")
 
     def enlist(self, call: Call) -> None:
         """Let *call* wait behind those before it. Cannot be interrupted: it is in the ledger or it is not.
@@ -92,6 +98,8 @@ class Ledger:
         """
         if self.end is not None:
             raise fresh(self.end)
+        for entry in call.entries:
+            entry.operation.standing.tell_queue = self.queue.note
         self.waiting.append(call)
         self.knock()
 

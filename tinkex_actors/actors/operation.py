@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tinkex_actors.transport.endpoints import OperationRow
+from tinkex_actors.transport.standing import Standing
 from tinkex_actors.types.futures import Promise
 
 R = TypeVar("R")
@@ -36,6 +37,8 @@ class Operation(Generic[R]):
     """What a server lacks that refuses this because it misses the field `misses`, in words for people."""
     misses: str = ""
     """The field that servers without the feature need instead."""
+    standing: Standing = field(factory=Standing)
+    """What holds it up, for whoever asks."""
 
     @property
     def name(self) -> str:

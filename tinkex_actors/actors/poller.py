@@ -50,6 +50,8 @@ class Poller(Crashable):
 
     async def _poll(self, retrieval: Retrieval[Any]) -> Value[Any]:
         progress = Progress()
+        retrieval.operation.standing.attempts = 0
+        retrieval.operation.standing.wait("the result")
         while True:
             began = trio.current_time()
             outcome = await self._ask_within_budget(retrieval, progress)
@@ -60,7 +62,9 @@ class Poller(Crashable):
                 case Failed(error):
                     raise error
                 case AskAgain(delay, progress):
-                    await trio.sleep_until(max(trio.current_time() + delay, began + self._figures.poll_interval_min))
+                    until = max(trio.current_time() + delay, began + self._figures.poll_interval_min)
+                    _note(retrieval, outcome, progress, until)
+                    await trio.sleep_until(until)
 
     async def _ask_within_budget(self, retrieval: Retrieval[Any], progress: Progress) -> Answer | APIConnectionError:
         """Ask; a large result that was announced is fetched when there is room for it."""
@@ -80,6 +84,19 @@ class Poller(Crashable):
             return await send(self._transport, endpoint, request, headers=headers)
         except APIConnectionError as lost:
             return lost
+
+
+def _note(retrieval: Retrieval[Any], outcome: Answer | APIConnectionError, progress: Progress, until: float) -> None:
+    """Write down where the operation stands."""
+    standing = retrieval.operation.standing
+    standing.attempts = progress.polls
+    standing.wait("the result", until)
+    if isinstance(outcome, APIConnectionError):
+        standing.last_error = str(outcome)
+    elif progress.failures:
+        standing.last_error = f"a poll was answered with {outcome.status}"
+    else:
+        standing.name_queue(progress.queue_state, progress.queue_state_reason, trio.current_time())
 
 
 POLLER = Name("poller", Poller)

@@ -13,6 +13,7 @@ from attrs import define, field
 from tinkex_actors.actors.errors import OperationWithdrawn, fresh
 from tinkex_actors.actors.ledger import Entry, nobody
 from tinkex_actors.actors.operation import Value
+from tinkex_actors.actors.queue_state import QueueWatch
 
 
 @define(eq=False)
@@ -31,6 +32,11 @@ class SampleLedger:
     """Why nothing more is taken in, once that is so."""
     knock: Callable[[], None] = nobody
     """Tells whoever serves the ledger to look at it."""
+    queue: QueueWatch = field(init=False)
+    """What the server says of its queue."""
+
+    def __attrs_post_init__(self) -> None:
+        self.queue = QueueWatch(self.name, "sampling")
 
     def enlist(self, entry: Entry) -> None:
         """Let a sample wait.
@@ -40,6 +46,7 @@ class SampleLedger:
         """
         if self.end is not None:
             raise fresh(self.end)
+        entry.operation.standing.tell_queue = self.queue.note
         self.waiting.append(entry)
         self.knock()
 

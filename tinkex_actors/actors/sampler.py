@@ -99,6 +99,7 @@ class Sampler(Crashable):
                 operation.request(number),
                 key=f"{self._ledger.key}-{number}",
                 weight_bytes=operation.weight_bytes,
+                standing=operation.standing,
             ),
         )
         if promise is not None:

@@ -5,6 +5,7 @@
     tinker (one_for_one)
     ├─ local                     the embedded server, where there is one
     ├─ telemetry
+    ├─ waits                     tells what has waited for long
     └─ session (rest_for_one)
        ├─ session                opens the conversation
        ├─ heartbeat
@@ -52,15 +53,18 @@ from tinkex_actors.actors.roster import ROSTER, Roster
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.sampler import Sampler
 from tinkex_actors.actors.session import SESSION, Session
+from tinkex_actors.actors.snapshot import ClientSnapshot
 from tinkex_actors.actors.tally import Tally
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry, TelemetryQueue
 from tinkex_actors.actors.trainer import Trainer
+from tinkex_actors.actors.waits import WAITS, Waits, list_waits
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import FINISH_SESSION
 from tinkex_actors.transport.seam import Transport
+from tinkex_actors.transport.stack import Line
 from tinkex_actors.types.errors import TinkerError
 from tinkex_actors.types.ids import SessionId
 from tinkex_actors.types.sessions import FinishReason
@@ -96,6 +100,21 @@ class TinkerTree:
     def tree(self) -> Tree:
         """Take a snapshot of the whole tree; ``str`` of it is a drawing."""
         return self.root.tree()
+
+    def snapshot(self) -> ClientSnapshot:
+        """Look at everything, without waiting for anybody."""
+        now, record, line = trio.current_time(), self.record, self.transport
+        return ClientSnapshot(
+            tree=self.tree(),
+            session_id=record.session_id,
+            heard_ago=None if record.last_heartbeat is None else now - record.last_heartbeat,
+            missed_beats=record.missed_beats,
+            breaker=line.breaker.state(now) if isinstance(line, Line) else "closed",
+            sampling_paused_for=max(0.0, line.paced.paused_until - now) if isinstance(line, Line) else 0.0,
+            waits=list_waits(self.ledgers, now),
+            telemetry_queued=len(self.events.events),
+            telemetry_dropped=self.events.dropped,
+        )
 
     def name_client(self, kind: str) -> str:
         """Make a name that no other client of this tree has or had: ``trainer-0``, ``trainer-1``, …."""
@@ -263,6 +282,7 @@ async def _start(tree: TinkerTree, reporter: "_Reporter", before: ChildSpec[Acto
         )
         telemetry.cast_nowait(Telemetry.begin_session)
         reporter.telemetry = telemetry
+    await tree.root.start_child(lambda: Waits(tree.ledgers, tree.settings.figures), name=WAITS)
     await tree.root.start_supervisor(_group(tree))
 
 

@@ -1,6 +1,6 @@
 """What a user holds of something to sample from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from attrs import evolve
@@ -8,6 +8,7 @@ from attrs import evolve
 from tinkex_actors.actors.ledger import Entry
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Pending, Slot
+from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
@@ -109,6 +110,13 @@ class SamplingClient:
             withdraw=partial(self._ledger.withdraw, entry),
             is_left_to_run=False,
         )
+
+    def on_queue_state_change(self, observer: QueueObserver) -> Callable[[], None]:
+        """Tell *observer* whenever the server's queue for this client changes; call what is returned to end that.
+
+        It is called in the program's loop and must not block; what it raises is logged and disturbs nobody.
+        """
+        return self._ledger.queue.observe(observer)
 
     async def compute_logprobs(
         self, prompt: ModelInput, *, prompt_logprobs_last_n: int | None = None

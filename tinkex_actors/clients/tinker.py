@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisors import Observer, Tree
 from tinkex_actors.actors.record import SessionRecord
+from tinkex_actors.actors.snapshot import ClientSnapshot
 from tinkex_actors.actors.tree import TinkerTree, open_tree
 from tinkex_actors.clients.admin import AdminClient
 from tinkex_actors.clients.creation import Wanted, create_from_checkpoint, create_model
@@ -74,6 +75,13 @@ class TinkerClient:
     def tree(self) -> Tree:
         """Take a snapshot of the supervision tree; ``str`` of it is a drawing with restart counts."""
         return self._tree.tree()
+
+    def snapshot(self) -> ClientSnapshot:
+        """Look at everything at once: the tree, the session, the way to the server, and why each operation waits.
+
+        It waits for nobody, so a program that hangs can be asked. ``str`` of it is a page for people.
+        """
+        return self._tree.snapshot()
 
     def crash(self, name: str, reason: str) -> None:
         """Crash one actor of the tree on purpose (``"session"``, ``"poller"``, ``"trainer-0"``, …), to see it come back.

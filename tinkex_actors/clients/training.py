@@ -13,6 +13,7 @@ from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.preparation import refuse_a_ring
+from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.clients.custom_loss import CustomLoss, enlist_custom_loss
 from tinkex_actors.clients.loss_evaluation import DEFAULT_OPTIONS, CustomLossOptions
@@ -297,6 +298,13 @@ class TrainingClient:
     @property
     def _base_model(self) -> str:
         return self._info.model_data.model_name or self._info.model_name or ""
+
+    def on_queue_state_change(self, observer: QueueObserver) -> Callable[[], None]:
+        """Tell *observer* whenever the server's queue for this client changes; call what is returned to end that.
+
+        It is called in the program's loop and must not block; what it raises is logged and disturbs nobody.
+        """
+        return self._ledger.queue.observe(observer)
 
     def _pass(
         self,

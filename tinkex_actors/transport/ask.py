@@ -9,6 +9,7 @@ import trio
 from tinkex_actors.transport.endpoints import Endpoint, Question
 from tinkex_actors.transport.refusal import is_unknown_route, status_error
 from tinkex_actors.transport.seam import Answer, Body, Transport
+from tinkex_actors.transport.standing import Standing
 from tinkex_actors.types.errors import NotSupportedByServer, TinkerError
 from tinkex_actors.wire.json_codec import decode_answer
 
@@ -19,7 +20,7 @@ _LARGE = 1_000_000
 """Estimated bytes from which encoding is left to a worker thread, so that the loop goes on."""
 
 
-async def send(
+async def send(  # noqa: PLR0913 - each is one part of a request
     transport: Transport,
     endpoint: Endpoint[Q],
     request: Q,
@@ -29,6 +30,7 @@ async def send(
     headers: Mapping[str, str] | None = None,
     path_values: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
+    standing: Standing | None = None,
 ) -> Answer:
     """Encode *request*, send it, and return the answer whatever its status.
 
@@ -41,6 +43,7 @@ async def send(
         headers: Of this request alone.
         path_values: What fills the ``{names}`` in the row's path.
         query: What follows the path.
+        standing: Where the layers write what holds it up.
 
     Raises:
         RequestInvalid: The request cannot be written; nothing was sent.
@@ -57,6 +60,7 @@ async def send(
         headers=headers or {},
         path_values=path_values or {},
         query=query or {},
+        standing=standing or Standing(),
     )
     return await transport.send(endpoint, body)
 
@@ -90,6 +94,7 @@ async def ask(
     weight_bytes: int = 0,
     path_values: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    standing: Standing | None = None,
 ) -> R:
     """Send *request* and return what the server says.
 
@@ -100,7 +105,14 @@ async def ask(
         APIConnectionError: It says nothing.
     """
     answer = await send(
-        transport, endpoint, request, key=key, weight_bytes=weight_bytes, path_values=path_values, headers=headers
+        transport,
+        endpoint,
+        request,
+        key=key,
+        weight_bytes=weight_bytes,
+        path_values=path_values,
+        headers=headers,
+        standing=standing,
     )
     if not answer.is_success:
         raise _refusal(endpoint, answer)
