@@ -31,6 +31,8 @@ R = TypeVar("R")
 _PROTOBUF, _SPARSE = "protobuf_requests", "sparse_tensors"
 _NOT_UNDERSTOOD = frozenset({400, 415, 422})
 """What servers answer to a body of a kind that they do not know."""
+_NOT_HERE = _NOT_UNDERSTOOD | {404, 405}
+"""The same, where the other wording has a route of its own."""
 
 
 @frozen(eq=False)
@@ -93,7 +95,7 @@ class Dialect:
             try:
                 promise = await self._ask(wording.row, wording.request, operation, key)
             except APIStatusError as refused:
-                if refused.status_code not in _NOT_UNDERSTOOD:
+                if refused.status_code not in (_NOT_UNDERSTOOD if refusal is None else _NOT_HERE):
                     raise
                 refusal = _the_more_telling(refusal, refused)
             else:

@@ -123,3 +123,15 @@ async def test_slices_go_one_by_one_where_the_server_says_so(autojump_clock: Moc
     assert [request.seq_id for request in fake.sent("forward_backward")] == [1, 2, 3, 4]
     assert fake.times["forward_backward"] == sorted(set(fake.times["forward_backward"]))
     assert autojump_clock.current_time() < 5
+
+
+async def test_a_look_that_is_refused_is_not_blamed_on_a_route_that_is_not_there(autojump_clock: MockClock) -> None:
+    """The other wording of forward only has a route of its own; its absence is a note, not the answer."""
+    fake = FakeTinker()
+    fake.fail("forward_backward", Say(400, b'{"detail": "targets are too long"}'))
+    async with open_fake(fake) as tinker:
+        trainer = await make_trainer(tinker)
+        with pytest.raises(BadRequestError, match="targets are too long"):
+            await trainer.forward([a_datum()], "cross_entropy")
+    assert content_types(fake) == ["x-protobuf", "json"]
+    assert autojump_clock.current_time() < 5
