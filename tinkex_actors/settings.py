@@ -69,6 +69,16 @@ class Figures:
     """How long a heartbeat or a configuration refresh may take."""
     telemetry_timeout: float = field(default=5.0, validator=_above_zero)
     """How long a batch of telemetry events may take."""
+    idle_connection_timeout: float = field(default=4.0, validator=_above_zero)
+    """How long an unused connection is kept; common servers close theirs after 5 s."""
+    submit_connections: int = field(default=16, validator=_above_zero)
+    """How many connections carry training requests at once, at most."""
+    sample_connections: int = field(default=100, validator=_above_zero)
+    """The same for submitting samples."""
+    retrieve_connections: int = field(default=2048, validator=_above_zero)
+    """The same for results that are waited for: each wait holds one."""
+    control_connections: int = field(default=16, validator=_above_zero)
+    """The same for telemetry, and for everything else."""
 
     max_retries: int = field(default=10, validator=_not_negative)
     """How often a request is sent again, where its endpoint retries at all."""

@@ -241,7 +241,8 @@ async def open_tinker(
         local: Start the embedded server in this program, as a supervised child, and use it: ``True``, or how it is to be.
             Needs the extra ``tinkex-actors[local]``.
         observers: Are told every event of the tree: starts, crashes, restarts.
-        below: What carries HTTP instead of httpx's own pool: a proxy, a mock, another pool. Heartbeats then run in this
+        below: What carries HTTP instead of the client's own pool: a transport of httpx's kind (a mock, a proxy), or a whole
+            ``httpx.AsyncClient``, which is not closed. Heartbeats then run in this
             loop: a loop that is blocked for minutes loses its session.
 
     Raises:

@@ -6,9 +6,10 @@ from typing import TypeVar
 
 import trio
 
+from tinkex_actors.transport.coding import compress_zstd
 from tinkex_actors.transport.endpoints import Endpoint, Question
 from tinkex_actors.transport.refusal import is_unknown_route, status_error
-from tinkex_actors.transport.seam import Answer, Body, Transport
+from tinkex_actors.transport.seam import Answer, Body, Content, Transport
 from tinkex_actors.transport.standing import Standing
 from tinkex_actors.types.errors import NotSupportedByServer, TinkerError
 from tinkex_actors.wire.json_codec import decode_answer
@@ -49,12 +50,9 @@ async def send(  # noqa: PLR0913 - each is one part of a request
         RequestInvalid: The request cannot be written; nothing was sent.
         APIConnectionError: No answer.
     """
-    if weight_bytes < _LARGE:
-        content = endpoint.encode(request)
-    else:
-        content = await trio.to_thread.run_sync(endpoint.encode, request)
+    is_large = weight_bytes >= _LARGE
     body = Body(
-        content=content,
+        content=await trio.to_thread.run_sync(_encode, endpoint, request) if is_large else _encode(endpoint, request),
         weight_bytes=weight_bytes,
         idempotency_key=key or f"tinkex-{uuid.uuid4()}",
         headers=headers or {},
@@ -63,6 +61,13 @@ async def send(  # noqa: PLR0913 - each is one part of a request
         standing=standing or Standing(),
     )
     return await transport.send(endpoint, body)
+
+
+def _encode(endpoint: Endpoint[Q], request: Q) -> Content:
+    content = endpoint.encode(request)
+    if endpoint.content_encoding != "zstd":
+        return content
+    return compress_zstd(content if isinstance(content, bytes) else content.join())
 
 
 async def tell(

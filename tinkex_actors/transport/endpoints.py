@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from attrs import field, frozen
 
-from tinkex_actors.transport.seam import PROTOBUF, Lane, Persistence, Route
+from tinkex_actors.transport.seam import PROTOBUF, Content, Lane, Persistence, Route
 from tinkex_actors.types import (
     ClientConfigResponse,
     ClientDynamicConfigResponse,
@@ -32,7 +32,7 @@ from tinkex_actors.types import (
     TelemetryBatch,
     UnloadModelResponse,
 )
-from tinkex_actors.wire.fwdbwd import encode_forward_backward_request
+from tinkex_actors.wire import encode_forward_backward_parts
 from tinkex_actors.wire.json_codec import encode_forward_backward_json, encode_json
 from tinkex_actors.wire.requests import (
     CancelFutureRequest,
@@ -61,7 +61,7 @@ R = TypeVar("R")
 class Endpoint(Route, Generic[Q]):
     """A row whose answer is read by nobody, or by someone who looks at its status first."""
 
-    encode: Callable[[Q], bytes] = field(default=encode_json)
+    encode: Callable[[Q], Content] = field(default=encode_json)
     feature: str = ""
     """What a server without it does not offer, in words for people; empty where every kind of server has it."""
 
@@ -174,7 +174,7 @@ FORWARD_BACKWARD: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput] = 
     lane=Lane.SUBMIT,
     persistence=Persistence.PATIENCE,
     content_type=PROTOBUF,
-    encode=encode_forward_backward_request,
+    encode=encode_forward_backward_parts,
     result=ForwardBackwardOutput,
     request_type="ForwardBackward",
 )
@@ -184,7 +184,7 @@ FORWARD: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput] = Operation
     lane=Lane.SUBMIT,
     persistence=Persistence.PATIENCE,
     content_type=PROTOBUF,
-    encode=encode_forward_backward_request,
+    encode=encode_forward_backward_parts,
     result=ForwardBackwardOutput,
     request_type="Forward",
 )

@@ -1,44 +1,48 @@
-"""The bottom: requests over httpx on trio, and httpx's failures as ours.
+"""Requests over httpx on trio: over a client or a transport of a user's, through a proxy, or what is not hot.
 
-This is the only module that speaks HTTP. What is plugged in below httpx (a pool of ours, a user's transport, a mock) is an
-argument. No message made here contains a header: one of them is the key.
+What is plugged in below httpx (our pool, a user's transport, a mock) is an argument. No message made here contains a
+header: one of them is the key.
 """
 
-import platform
-import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
-from importlib.metadata import version
-from ipaddress import ip_address
-from urllib.parse import quote, urlsplit
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from typing import cast
+from urllib.parse import quote
 
 import httpx
 
-from tinkex_actors.settings import SDK_VERSION, Settings
-from tinkex_actors.transport.seam import Answer, Body, Route
-from tinkex_actors.types.errors import APIConnectionError, APITimeoutError
+from tinkex_actors.settings import Settings
+from tinkex_actors.transport.coding import ACCEPTED, MAX_DECODED_BYTES, decode_content
+from tinkex_actors.transport.headers import attempt_headers, client_headers, route_headers
+from tinkex_actors.transport.lean.transport import LANE
+from tinkex_actors.transport.no_answer import no_answer
+from tinkex_actors.transport.seam import Answer, Body, Content, Route
 
-_SYSTEMS = {"Darwin": "MacOS"}
-_MACHINES = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64"}
 
-
-class _OneChunk(httpx.AsyncByteStream):
+class _OneChunk(httpx.ByteStream):
     """A request's body in one piece.
 
-    httpx's own is an async generator, and one that is abandoned in the middle, as cancelling a request does, is reported
-    by trio as a leak.
+    httpx's own iterator is an async generator, and one that is abandoned in the middle, as cancelling a request does, is
+    reported by trio as a leak.
     """
 
-    def __init__(self, content: bytes) -> None:
-        self._rest = [content]
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Pieces(list(self))
 
-    def __aiter__(self) -> "_OneChunk":
+
+class _Pieces:
+    """Goes through what is there."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> "_Pieces":
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._rest:
+        if not self._pieces:
             raise StopAsyncIteration
-        return self._rest.pop()
+        return self._pieces.pop(0)
 
 
 class HttpTransport:
@@ -53,41 +57,66 @@ class HttpTransport:
         self._client = client
         self._settings = settings
         self._address = address
+        self._headers = client_headers(settings)
 
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send *body* and read the answer."""
-        request = self._request(route, body)
         try:
-            response = await self._client.send(request)
+            request = self._request(route, body)
+            response = await self._client.send(request, stream=True)
             if route.follows_redirect and response.has_redirect_location:
-                response = await self._client.send(_bare_request(request, response))
-        except httpx.TimeoutException as fault:
-            raise APITimeoutError(self._sentence(route, fault), operation=route.name) from fault
+                await response.aclose()
+                response = await self._client.send(_bare_request(request, response), stream=True)
+            return await _read(response)
         except httpx.RequestError as fault:
-            raise APIConnectionError(self._sentence(route, fault), operation=route.name) from fault
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(status=response.status_code, headers=headers, content=response.content)
+            raise no_answer(route, self._address(), fault) from fault
 
     def _request(self, route: Route, body: Body) -> httpx.Request:
         figures = self._settings.figures
-        silence = getattr(figures, route.timeout)
+        silence: float = getattr(figures, route.timeout)
         is_get = route.method == "GET"
+        headers = httpx.Headers(self._headers)
+        headers.update({"Accept-Encoding": ACCEPTED})
+        headers.update(route_headers(route, silence))
+        try:
+            headers.update(attempt_headers(route, body))
+        except UnicodeEncodeError:
+            raise httpx.LocalProtocolError("a header of the request holds characters that cannot be sent") from None
         request = self._client.build_request(
             route.method,
             self._address() + _fill(route.path, body.path_values),
             params=dict(body.query) or None,
-            content=None if is_get else body.content,
-            headers=_request_headers(route, body, silence),
+            content=None if is_get else _joined(body.content),
+            headers=headers,
             timeout=httpx.Timeout(silence, connect=min(figures.connect_timeout, silence)),
+            extensions={LANE: route.lane.value},
         )
         if not is_get:
-            request.stream = _OneChunk(body.content)
+            request.stream = _OneChunk(_joined(body.content))
         return request
 
-    def _sentence(self, route: Route, fault: httpx.RequestError) -> str:
-        """Say what happened and with whom; httpx's own words only where they cannot hold a header."""
-        words = "" if isinstance(fault, httpx.ProtocolError) else f": {fault}" * bool(str(fault))
-        return f"{route.name}: no answer from {self._address()} ({type(fault).__name__}{words})"
+
+async def _read(response: httpx.Response) -> Answer:
+    """Read the answer as it came, and decode it here: a client would, without a limit."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    # Mocks hand over what is read and decoded already.
+    is_read = response.is_stream_consumed
+    content = response.content if is_read else decode_content(headers, await _read_raw(response))
+    return Answer(status=response.status_code, headers=headers, content=content)
+
+
+async def _read_raw(response: httpx.Response) -> bytes:
+    content = bytearray()
+    try:
+        # Httpx's iterator is a generator, which a cancelled reader must not leave half-way.
+        async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as pieces:
+            async for piece in pieces:
+                content += piece
+                if len(content) > MAX_DECODED_BYTES:
+                    raise httpx.DecodingError(f"the answer has more than {MAX_DECODED_BYTES} bytes")
+    finally:
+        await response.aclose()
+    return bytes(content)
 
 
 def _bare_request(request: httpx.Request, redirect: httpx.Response) -> httpx.Request:
@@ -103,74 +132,10 @@ def _bare_request(request: httpx.Request, redirect: httpx.Response) -> httpx.Req
     return httpx.Request("GET", url, headers={"Accept": "*/*"}, extensions={"timeout": request.extensions["timeout"]})
 
 
-@asynccontextmanager
-async def open_http(
-    settings: Settings,
-    *,
-    below: httpx.AsyncBaseTransport | None = None,
-    address: Callable[[], str] | None = None,
-) -> AsyncGenerator[HttpTransport, None]:
-    """Open the connections for one client; all are closed at the end of the block.
-
-    Args:
-        settings: The address, the key, the headers.
-        below: What carries httpx's requests; by default httpx's own pool.
-        address: Where to send, asked before each request; by default the settings' address. A server that is restarted
-            elsewhere is followed.
-    """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-    async with httpx.AsyncClient(
-        headers=_client_headers(settings),
-        limits=limits,
-        transport=below,
-        trust_env=not _is_this_machine(settings.base_url),
-    ) as client:
-        yield HttpTransport(client, settings, address or (lambda: settings.base_url))
-
-
-def _is_this_machine(url: str) -> bool:
-    """Tell whether no proxy can lie between: a proxy's loopback is not ours."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _joined(content: Content) -> bytes:
+    return content if isinstance(content, bytes) else content.join()
 
 
 def _fill(path: str, values: Mapping[str, str]) -> str:
     """Put identifiers into a path. ``:`` stays as it is, ``/`` is kept too: a checkpoint's id is two components."""
     return path.format_map({name: quote(value, safe=":/") for name, value in values.items()}) if values else path
-
-
-def _client_headers(settings: Settings) -> httpx.Headers:
-    """Headers that do not change while the client lives; a later one replaces an earlier one in any spelling."""
-    headers = httpx.Headers(_own_headers(settings))
-    headers.update(settings.access_headers)
-    headers.update(settings.default_headers)
-    return headers
-
-
-def _own_headers(settings: Settings) -> dict[str, str]:
-    return {
-        "User-Agent": f"tinkex-actors/{version('tinkex-actors')} (AsyncTinker/Python {SDK_VERSION})",
-        "X-API-Key": settings.api_key,
-        "X-Stainless-Package-Version": SDK_VERSION,
-        "X-Stainless-OS": _SYSTEMS.get(platform.system(), platform.system() or "Unknown"),
-        "X-Stainless-Arch": _MACHINES.get(platform.machine(), platform.machine() or "unknown"),
-        "X-Stainless-Runtime": platform.python_implementation(),
-        "X-Stainless-Runtime-Version": ".".join(map(str, sys.version_info[:3])),
-        "X-Stainless-Async": "async:trio",
-    }
-
-
-def _request_headers(route: Route, body: Body, silence: float) -> dict[str, str]:
-    """Headers of one attempt."""
-    headers = {
-        "Accept": route.accept,
-        "x-stainless-retry-count": str(body.attempt),
-        "x-stainless-read-timeout": f"{silence:g}",
-    }
-    if route.method != "GET":
-        headers["Content-Type"] = route.content_type
-        headers["X-Idempotency-Key"] = body.idempotency_key
-    return headers | dict(body.headers)

@@ -14,14 +14,16 @@ import orjson
 from attrs import field, frozen
 
 from tinkex_actors.transport.standing import Standing
+from tinkex_actors.wire import BodyParts
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 TimeoutFigure = Literal["request_timeout", "retrieve_timeout", "control_timeout", "telemetry_timeout"]
 
+Content = bytes | BodyParts
+
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
 
-_FIRST_ERROR_STATUS = 400
 _FIRST_SUCCESS_STATUS = 200
 _FIRST_REDIRECT_STATUS = 300
 
@@ -60,6 +62,8 @@ class Route:
     persistence: Persistence = Persistence.RETRIES
     timeout: TimeoutFigure = "request_timeout"
     content_type: str = JSON
+    content_encoding: str = ""
+    """``zstd`` where the content is to be compressed."""
     accept: str = JSON
     follows_redirect: bool = False
     """Whether an answer that lies elsewhere is fetched from there, once and without any header of ours: signed links."""
@@ -73,7 +77,8 @@ class Route:
 class Body:
     """One request's content and what belongs to this request alone."""
 
-    content: bytes = b""
+    content: Content = b""
+    """In one piece, or in pieces that a socket sends without joining them."""
     weight_bytes: int = 0
     """The estimate that budgets count; not the length of ``content``."""
     idempotency_key: str = ""

@@ -8,7 +8,7 @@
     Breaking     nothing is sent to a server that has stopped answering, but one at a time
     Budgeted     counts and bytes on their way at once
     Metered      counts every attempt, and how long it took
-    HttpTransport
+    DirectTransport, or HttpTransport over what a user plugs in
 
 Budgets lie below the others, so that nothing is held while a request waits to be sent again. Every number that the server
 may narrow in ``client/config`` is asked for when it is needed, since the connection is open before that is known.
@@ -18,22 +18,19 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from random import Random
 
-import httpx
-
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.billing import Billed
+from tinkex_actors.transport.bottom import HttpBelow, open_bottom
 from tinkex_actors.transport.breaker import Breaker, Breaking
 from tinkex_actors.transport.budget import Budgeted
-from tinkex_actors.transport.http import open_http
 from tinkex_actors.transport.metered import Metered
 from tinkex_actors.transport.pacing import Paced
 from tinkex_actors.transport.retry import Retrying
 from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
 from tinkex_actors.types import ClientConfigResponse
 
-HttpBelow = httpx.AsyncBaseTransport
-"""What may be plugged in below httpx: the one name of that library that other layers may use."""
+__all__ = ["Config", "HttpBelow", "Line", "open_transport"]
 
 Config = Callable[[], ClientConfigResponse]
 """Tells what the server has said about itself so far."""
@@ -73,7 +70,7 @@ class Line:
 async def open_transport(
     settings: Settings,
     *,
-    below: httpx.AsyncBaseTransport | None = None,
+    below: HttpBelow | None = None,
     address: Callable[[], str] | None = None,
     config: Config = ClientConfigResponse,
     metrics: Metrics | None = None,
@@ -81,13 +78,13 @@ async def open_transport(
     """Open everything between a request and the network; all connections are closed at the end of the block.
 
     Args:
-        settings: As for :func:`~tinkex_actors.transport.http.open_http`.
+        settings: As for :func:`~tinkex_actors.transport.bottom.open_bottom`.
         below: The same.
         address: The same.
         config: Tells what the server has said about itself so far; by default nothing.
         metrics: Count every attempt, and how long it took.
     """
-    async with open_http(settings, below=below, address=address) as bottom:
+    async with open_bottom(settings, below=below, address=address) as bottom:
         counted = bottom if metrics is None else Metered(bottom, metrics)
         # Jitter only spreads load: it needs no seed and keeps no secret.
         yield Line(counted, settings.figures, chance=Random().random, config=config)  # noqa: S311 - see the line above

@@ -11,9 +11,9 @@ from attrs import evolve
 from trio.testing import MockClock
 
 from tinkex_actors.settings import Figures, Settings
-from tinkex_actors.transport.http import HttpTransport, open_http
+from tinkex_actors.transport.bottom import open_bottom
 from tinkex_actors.transport.refusal import status_error
-from tinkex_actors.transport.seam import Answer, Body, Route
+from tinkex_actors.transport.seam import Answer, Body, Route, Transport
 from tinkex_actors.transport.stack import open_transport
 from tinkex_actors.types.errors import (
     APIConnectionError,
@@ -29,8 +29,8 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 @asynccontextmanager
-async def http(handler: Handler, settings: Settings = SETTINGS) -> AsyncGenerator[HttpTransport, None]:
-    async with open_http(settings, below=httpx.MockTransport(handler)) as transport:
+async def http(handler: Handler, settings: Settings = SETTINGS) -> AsyncGenerator[Transport, None]:
+    async with open_bottom(settings, below=httpx.MockTransport(handler)) as transport:
         yield transport
 
 

@@ -1,0 +1,207 @@
+"""What lies below the layers, by choice: the pool, a transport, a client of a user's, a proxy."""
+
+import gzip
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import trio
+import zstandard
+from attrs import evolve
+
+from tests.tinkex_actors.transport.lean.stage import OK, Guest, Stage, open_stage, serve_ok
+from tinkex_actors.settings import Settings
+from tinkex_actors.transport.bottom import is_proxied, open_bottom
+from tinkex_actors.transport.lean.transport import LeanTransport
+from tinkex_actors.transport.seam import Body, Lane, Route
+from tinkex_actors.types.errors import APIConnectionError, APITimeoutError
+from tinkex_actors.wire import BodyParts
+
+SECRET = "tml-very-secret"  # noqa: S105 - the tests look for it where it must not be
+HOT = Route(name="asample", path="/api/v1/asample", lane=Lane.SAMPLE)
+COLD = Route(name="create_session", path="/api/v1/create_session")
+Say = Callable[[bytes], bytes]
+
+
+def settings_for(stage: Stage) -> Settings:
+    return Settings.from_environ({}, api_key=SECRET, base_url=stage.url + "/base")
+
+
+@asynccontextmanager
+async def open_server(say: Say = lambda _: OK) -> AsyncGenerator[tuple[Stage, list[bytes]], None]:
+    """A server that answers each request with what *say* makes of it, and remembers them."""
+    heard: list[bytes] = []
+
+    async def serve(guest: Guest) -> None:
+        while request := await guest.hear():
+            heard.append(request)
+            await guest.stream.send_all(say(request))
+
+    async with open_stage(serve) as stage:
+        yield stage, heard
+
+
+def fields(request: bytes) -> dict[str, str]:
+    lines = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+async def test_hot_and_cold_requests_carry_the_same_headers() -> None:
+    """Rendered once or made by httpx, a server cannot tell."""
+    async with open_server() as (stage, heard), open_bottom(settings_for(stage)) as transport:
+        for lane in (Lane.SAMPLE, Lane.CONTROL):
+            body = Body(content=b"{}", idempotency_key="k", attempt=3, headers={"X-One": "1"})
+            answer = await transport.send(evolve(HOT, lane=lane), body)
+            assert (answer.status, answer.content) == (200, b"ok")
+    hot, cold = heard
+    assert hot.startswith(b"POST /base/api/v1/asample HTTP/1.1\r\nHost: ")
+    assert hot.endswith(b"\r\nContent-Length: 2\r\n\r\n{}")
+    assert fields(hot) == {
+        name: text for name, text in fields(cold).items() if name not in {"accept", "connection"}
+    } | {"accept": "application/json"}
+    assert fields(hot)["x-api-key"] == SECRET
+
+
+async def test_a_header_of_one_request_wins_over_the_client_s() -> None:
+    """A renewed token goes out with the next request, and once."""
+    async with open_server() as (stage, heard), open_bottom(settings_for(stage)) as transport:
+        await transport.send(HOT, Body(content=b"{}", headers={"x-api-key": "eyJ-new"}))
+    assert heard[0].lower().count(b"x-api-key") == 1
+    assert fields(heard[0])["x-api-key"] == "eyJ-new"
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0", "å"])
+async def test_a_header_that_would_be_two_is_never_sent(value: str) -> None:
+    """Nor shown: it may be the key."""
+    async with open_server() as (stage, heard), open_bottom(settings_for(stage)) as transport:
+        for route in (HOT, COLD):
+            with pytest.raises(APIConnectionError, match=r"\(LocalProtocolError\)$"):
+                await transport.send(route, Body(content=b"{}", headers={"X-Token": value}))
+    assert not heard
+
+
+async def test_a_body_in_pieces_arrives_as_one() -> None:
+    """Over the pool as it is, over httpx joined."""
+    parts = BodyParts((b"abc", memoryview(b"def")), 6)
+    async with open_server() as (stage, heard), open_bottom(settings_for(stage)) as transport:
+        await transport.send(HOT, Body(content=parts))
+        await transport.send(COLD, Body(content=parts))
+    assert [request.partition(b"\r\n\r\n")[2] for request in heard] == [b"abcdef", b"abcdef"]
+
+
+async def test_compressed_answers_are_decoded_on_both_ways() -> None:
+    """As requests ask for."""
+    coded = {b"gzip": gzip.compress(b"hello"), b"zstd": zstandard.ZstdCompressor().compress(b"hello")}
+
+    def say(request: bytes) -> bytes:
+        assert "zstd" in fields(request)["accept-encoding"]
+        name = request.rpartition(b"\r\n\r\n")[2]
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n"
+        return head % (name, len(coded[name])) + coded[name]
+
+    async with open_server(say) as (stage, _), open_bottom(settings_for(stage)) as transport:
+        for route in (HOT, COLD):
+            for name in coded:
+                assert (await transport.send(route, Body(content=name))).content == b"hello"
+
+
+async def test_a_damaged_answer_is_no_answer() -> None:
+    """On both ways the same error, so that it is tried again."""
+    raw = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nxx"
+    async with open_server(lambda _: raw) as (stage, _), open_bottom(settings_for(stage)) as transport:
+        for route in (HOT, COLD):
+            with pytest.raises(APIConnectionError, match="DecodingError"):
+                await transport.send(route, Body(content=b"{}"))
+
+
+async def test_silence_is_a_timeout_on_both_ways() -> None:
+    """By the endpoint's own figure."""
+
+    async def silent(guest: Guest) -> None:
+        await guest.hear()
+        await trio.sleep_forever()
+
+    async with open_stage(silent) as stage:
+        settings = settings_for(stage)
+        quick = evolve(settings, figures=evolve(settings.figures, request_timeout=0.01))
+        async with open_bottom(quick) as transport:
+            for route in (HOT, COLD):
+                with pytest.raises(APITimeoutError, match=f"{route.name}: no answer from http://127"):
+                    await transport.send(route, Body(content=b"{}"))
+
+
+async def test_a_server_that_moves_is_followed() -> None:
+    """A server inside the program may come back at another port."""
+    async with open_server() as (one, first), open_server() as (two, second):
+        place = [one.url]
+        async with open_bottom(settings_for(one), address=lambda: place[0]) as transport:
+            await transport.send(HOT, Body(content=b"{}"))
+            place[0] = two.url
+            await transport.send(HOT, Body(content=b"{}"))
+    assert (len(first), len(second)) == (1, 1)
+
+
+async def test_a_repeatable_request_survives_a_connection_that_died_idle() -> None:
+    """It carries its key, so the server knows a repeat; without one it is the caller's to decide."""
+
+    async def serve(guest: Guest) -> None:
+        await guest.answer()
+        if guest.number == 0:
+            await guest.hear()
+        else:
+            await serve_ok(guest)
+
+    async with open_stage(serve) as stage, open_bottom(settings_for(stage)) as transport:
+        await transport.send(HOT, Body(content=b"{}", idempotency_key="k1"))
+        assert (await transport.send(HOT, Body(content=b"{}", idempotency_key="k2"))).status == 200
+    assert len(stage.guests) == 2
+
+
+@pytest.mark.parametrize("kind", ["mock", "client", "lean client"])
+async def test_a_user_s_transport_or_client_carries_everything(kind: str) -> None:
+    """Their mocks, hooks and certificates are theirs; a client stays open when we close."""
+    seen: list[str] = []
+
+    async def hook(request: httpx.Request) -> None:
+        seen.append(request.url.path)
+
+    async with open_server() as (stage, heard):
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            heard.append(request.headers["x-api-key"].encode())
+            await hook(request)
+            return httpx.Response(200, content=b"ok")
+
+        mock = httpx.MockTransport(answer)
+        lean = LeanTransport(stage.pool)
+        client = httpx.AsyncClient(
+            transport=lean if kind == "lean client" else mock,
+            event_hooks={"request": [hook]} if "lean" in kind else None,
+        )
+        async with client, open_bottom(settings_for(stage), below=mock if kind == "mock" else client) as transport:
+            for route in (HOT, COLD):
+                body = Body(content=BodyParts((b"a", b"b"), 2), idempotency_key="k")
+                assert (await transport.send(route, body)).content == b"ok"
+            assert not client.is_closed
+    assert seen == ["/base/api/v1/asample", "/base/api/v1/create_session"]
+    assert all(SECRET.encode() in request for request in heard)
+
+
+async def test_a_proxy_in_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By httpx's own transport: the pool makes no tunnels."""
+    async with open_server() as (stage, heard):
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.setenv("HTTP_PROXY", stage.url)
+        settings = Settings.from_environ({}, api_key=SECRET, base_url="http://tinker.example/base")
+        async with open_bottom(settings) as transport:
+            assert (await transport.send(HOT, Body(content=b"{}"))).status == 200
+        assert heard[0].startswith(b"POST http://tinker.example/base/api/v1/asample HTTP/1.1\r\n")
+        assert not is_proxied("https://tinker.example")
+        assert not is_proxied("http://127.0.0.1:1")
+        monkeypatch.setenv("NO_PROXY", "tinker.example")
+        assert not is_proxied("http://tinker.example")
+        monkeypatch.setenv("ALL_PROXY", stage.url)
+        assert is_proxied("https://other.example")

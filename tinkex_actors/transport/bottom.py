@@ -1,0 +1,86 @@
+"""What lies below the layers: our pool, what a user plugs in, or httpx's own where a proxy stands in between."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from tinkex_actors.settings import Figures, Settings
+from tinkex_actors.transport.direct import DirectTransport
+from tinkex_actors.transport.heads import HeadWriter
+from tinkex_actors.transport.http import HttpTransport
+from tinkex_actors.transport.lean.limits import Limits
+from tinkex_actors.transport.lean.pool import open_pool
+from tinkex_actors.transport.lean.transport import LeanTransport
+from tinkex_actors.transport.seam import Lane, Transport
+
+HttpBelow = httpx.AsyncBaseTransport | httpx.AsyncClient
+"""What may be plugged in: a transport of httpx's kind, or a whole client, which stays its owner's to close."""
+
+
+@asynccontextmanager
+async def open_bottom(
+    settings: Settings, *, below: HttpBelow | None = None, address: Callable[[], str] | None = None
+) -> AsyncGenerator[Transport, None]:
+    """Open the connections for one client; all are closed at the end of the block.
+
+    Args:
+        settings: The address, the key, the headers.
+        below: What carries requests: a transport of httpx's kind, which is closed at the end, or an ``httpx.AsyncClient``,
+            which is not. By default the lean pool; or httpx's own, when the environment names a proxy for the address.
+        address: Where to send, asked before each request; by default the settings' address. A server that is restarted
+            elsewhere is followed.
+    """
+    where = address or (lambda: settings.base_url)
+    if isinstance(below, httpx.AsyncClient):
+        yield HttpTransport(below, settings, where)
+    elif below is not None or is_proxied(settings.base_url):
+        async with _open_client(below) as client:
+            yield HttpTransport(client, settings, where)
+    else:
+        async with (
+            open_pool(limits=_lane_limits(settings.figures)) as pool,
+            # A signed link leads elsewhere, perhaps through a proxy that our own address does without.
+            _open_client(None if _proxies(settings.base_url) else LeanTransport(pool)) as client,
+        ):
+            yield DirectTransport(pool, HeadWriter(settings, where), HttpTransport(client, settings, where))
+
+
+def is_proxied(url: str) -> bool:
+    """Tell whether the environment names a proxy for *url*."""
+    parts = urlsplit(url)
+    proxies = _proxies(url)
+    return (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(parts.hostname or "")
+
+
+def _proxies(url: str) -> Mapping[str, str]:
+    """The environment's proxies, but none for this machine: a proxy's loopback is not ours."""
+    return {} if _is_this_machine(url) else getproxies()
+
+
+def _open_client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    return httpx.AsyncClient(transport=transport, limits=limits)
+
+
+def _lane_limits(figures: Figures) -> dict[str, Limits]:
+    counts = {
+        Lane.SUBMIT: figures.submit_connections,
+        Lane.SAMPLE: figures.sample_connections,
+        Lane.RETRIEVE: figures.retrieve_connections,
+        Lane.CONTROL: figures.control_connections,
+        Lane.TELEMETRY: figures.control_connections,
+    }
+    idle = figures.idle_connection_timeout
+    return {lane.value: Limits(connections=count, idle_seconds=idle) for lane, count in counts.items()}
+
+
+def _is_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,53 @@
+"""The bottom as it is without a user's own transport: hot requests straight to the pool, the rest over httpx.
+
+Hot is what a run does thousands of times a minute: submitting and asking for results. These requests are bytes from the
+beginning; an ``httpx.Request`` and its ``Response`` would cost ten times what the network does. Everything else (sessions,
+lists, downloads, redirects) goes through an ordinary ``httpx.AsyncClient`` over the same pool.
+"""
+
+import httpx
+
+from tinkex_actors.transport.coding import decode_content
+from tinkex_actors.transport.heads import HeadWriter
+from tinkex_actors.transport.lean.pool import Pool
+from tinkex_actors.transport.lean.request import LeanRequest
+from tinkex_actors.transport.no_answer import no_answer
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.wire import BodyParts
+
+HOT_LANES = frozenset({Lane.SUBMIT, Lane.SAMPLE, Lane.RETRIEVE})
+
+
+class DirectTransport:
+    """Sends one request and reads its whole answer; never sends again, but for the pool's one retry."""
+
+    def __init__(self, pool: Pool, writer: HeadWriter, cold: Transport) -> None:
+        """Send hot requests over *pool* with heads of *writer*, everything else over *cold*."""
+        self._pool = pool
+        self._writer = writer
+        self._cold = cold
+
+    async def send(self, route: Route, body: Body, /) -> Answer:
+        """Send *body* and read the answer."""
+        if route.lane not in HOT_LANES or route.method != "POST" or body.path_values or body.query:
+            return await self._cold.send(route, body)
+        try:
+            return await self._send_hot(route, body)
+        except httpx.RequestError as fault:
+            raise no_answer(route, self._writer.address(), fault) from fault
+
+    async def _send_hot(self, route: Route, body: Body) -> Answer:
+        block = self._writer.block(route)
+        content = body.content
+        pieces, size = (
+            (content.parts, content.size_bytes) if isinstance(content, BodyParts) else ((content,), len(content))
+        )
+        request = LeanRequest(
+            head=self._writer.head(block, route, body, size),
+            body=pieces,
+            is_repeatable=bool(body.idempotency_key),
+        )
+        lane = self._pool.lane(block.origin, route.lane.value)
+        whole = await self._pool.fetch(lane, request, block.timeouts)
+        content = decode_content(whole.headers, whole.content)
+        return Answer(status=whole.status, headers=whole.headers, content=content)
