@@ -41,7 +41,7 @@ async def open_rest_client(
 
     Args:
         settings: The address, the key and the figures; ``Settings()`` if not given, which reads the environment.
-        below: What carries HTTP instead of httpx's own pool: a proxy, a mock, another pool.
+        below: What carries HTTP instead of the client's own pool: a transport of httpx's kind, or a whole ``httpx.AsyncClient``.
     """
     told = settings or Settings()
     async with open_transport(told, below=below) as transport:

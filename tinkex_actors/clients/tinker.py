@@ -242,8 +242,8 @@ async def open_tinker(
             Needs the extra ``tinkex-actors[local]``.
         observers: Are told every event of the tree: starts, crashes, restarts.
         below: What carries HTTP instead of the client's own pool: a transport of httpx's kind (a mock, a proxy), or a whole
-            ``httpx.AsyncClient``, which is not closed. Heartbeats then run in this
-            loop: a loop that is blocked for minutes loses its session.
+            ``httpx.AsyncClient``, which is not closed. Heartbeats then run in this loop: a loop that is blocked for minutes
+            loses its session.
 
     Raises:
         TinkerError: The session could not be opened: no server, no valid key.
