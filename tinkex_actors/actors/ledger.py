@@ -90,6 +90,11 @@ class Ledger:
     def __attrs_post_init__(self) -> None:
         self.queue = QueueWatch(self.name, "training")
 
+    @property
+    def number_behind(self) -> int:
+        """The number the next call would begin with, unless one before it is refused or withdrawn."""
+        return self.next_number + sum(len(call.entries) for call in self.waiting)
+
     def enlist(self, call: Call) -> None:
         """Let *call* wait behind those before it. Cannot be interrupted: it is in the ledger or it is not.
 

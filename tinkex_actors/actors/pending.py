@@ -17,6 +17,7 @@ from attrs import define, field
 from tinkex_actors.actors.errors import fresh
 from tinkex_actors.log import get_log
 from tinkex_actors.types.futures import Promise
+from tinkex_actors.types.ids import RequestId
 
 T = TypeVar("T")
 
@@ -138,6 +139,11 @@ class Pending(Generic[T]):
         return self._slots[0].audience.operation
 
     @property
+    def request_ids(self) -> tuple[RequestId, ...]:
+        """What the server calls its requests; those it has not promised yet are left out."""
+        return tuple(slot.promise.request_id for slot in self._slots if slot.promise is not None)
+
+    @property
     def is_done(self) -> bool:
         """Whether awaiting would return or raise at once."""
         return all(slot.is_settled for slot in self._slots)
@@ -166,6 +172,10 @@ class Pending(Generic[T]):
         stop everything behind it. A sample can be withdrawn until it is answered; the server is told where it listens.
         """
         return self._withdraw()
+
+    def forget(self) -> None:
+        """Say that nobody will ask for the result: a failure is then no news."""
+        self._slots[0].audience.has_listened = True
 
     async def _wait(self) -> T:
         async with _Listening(self):

@@ -1,5 +1,6 @@
 """The session as plain data: what a new life of any actor must know, and all that closing needs."""
 
+import secrets
 import uuid
 
 from attrs import define, field
@@ -29,8 +30,20 @@ class SessionRecord:
     """When we last knew that the server hears us, on trio's clock."""
     missed_beats: int = 0
     """Heartbeats in a row that the server has not answered."""
-    _next_model: int = 0
-    _next_sampler: int = 0
+    _next_model: int = field(default=0, alias="next_model")
+    _next_sampler: int = field(default=0, alias="next_sampler")
+
+    is_foreign: bool = False
+    """Whether another process has opened it, so that its switches are still to be asked for."""
+
+    @classmethod
+    def taken_over(cls, session_id: SessionId) -> "SessionRecord":
+        """Go on with a session that another process has opened, and left.
+
+        How far it had numbered its models and samplers is not known here; ours begin far from there.
+        """
+        far = (1 << 20) + secrets.randbelow(1 << 29)
+        return cls(session_id=session_id, is_foreign=True, next_model=far, next_sampler=far)
 
     @property
     def id(self) -> SessionId:

@@ -14,13 +14,13 @@ from tinkex_actors.actors.errors import SessionEnded
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.log import get_log
 from tinkex_actors.settings import SDK_VERSION, Settings
-from tinkex_actors.transport.ask import ask
-from tinkex_actors.transport.endpoints import CLIENT_CONFIG, CREATE_SESSION, DYNAMIC_CONFIG, Question
+from tinkex_actors.transport.ask import ask, tell
+from tinkex_actors.transport.endpoints import CLIENT_CONFIG, CREATE_SESSION, DYNAMIC_CONFIG, HEARTBEAT, Question
 from tinkex_actors.transport.seam import Transport
-from tinkex_actors.types.errors import NotFoundError, TinkerError
+from tinkex_actors.types.errors import APIStatusError, NotFoundError, TinkerError
 from tinkex_actors.types.service import ClientConfigResponse
 from tinkex_actors.types.sessions import CreateSessionResponse
-from tinkex_actors.wire.requests import ClientConfigRequest, CreateSessionRequest
+from tinkex_actors.wire.requests import ClientConfigRequest, CreateSessionRequest, SessionHeartbeatRequest
 
 R = TypeVar("R")
 
@@ -46,6 +46,8 @@ class Session(Crashable):
         """Open the session, unless a former life has."""
         if self._record.session_id is None:
             await self._open()
+        elif self._record.is_foreign:
+            await self._take_over()
         interval = max(self._record.dynamic_config.refresh_interval_sec, _SHORTEST_REFRESH)
         if self._record.capabilities.dynamic_config:
             self.send_every(interval, Session.refresh)
@@ -100,6 +102,19 @@ class Session(Crashable):
         dynamic = await self._ask_if_known(DYNAMIC_CONFIG)
         record.learn("dynamic_config", is_there=dynamic is not None)
         record.dynamic_config = dynamic or record.dynamic_config
+
+    async def _take_over(self) -> None:
+        """Make sure that the session of another process still lives.
+
+        Raises:
+            SessionEnded: It does not.
+        """
+        await self._read_switches()
+        try:
+            await tell(self._transport, HEARTBEAT, SessionHeartbeatRequest(self._record.id))
+        except APIStatusError as refusal:
+            raise SessionEnded(f"session {self._record.id} cannot be taken over: {refusal}") from refusal
+        self._record.is_foreign = False
 
     async def _ask_if_known(self, question: Question[ClientConfigRequest, R]) -> R | None:
         """Ask what older servers do not know; ``None`` from those."""

@@ -21,6 +21,7 @@ from tinkex_actors.clients.desk import Desk
 from tinkex_actors.clients.embedded import Place, embedded_server
 from tinkex_actors.clients.rest import RestClient
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
+from tinkex_actors.clients.taking_over import attach_model, finish_left_session
 from tinkex_actors.clients.training import TrainingClient, check_path
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Settings
@@ -31,6 +32,7 @@ from tinkex_actors.types import (
     Capabilities,
     GetServerCapabilitiesResponse,
     LoraConfig,
+    ModelId,
     NotFoundError,
     OptimizerConfig,
     SamplingSessionId,
@@ -178,6 +180,33 @@ class TinkerClient:
             )
         )
 
+    async def attach_training_client(
+        self, model_id: ModelId, *, next_number: int, model_number: int = 0
+    ) -> TrainingClient:
+        """Go on with a model of this session that another process has made and left.
+
+        A request that repeats one of the other process, under its number, is the same request to the server: it is
+        carried out once, and answered to whoever asks.
+
+        Args:
+            model_id: What the server calls it.
+            next_number: The sequence number that the next request takes.
+            model_number: Which model of its session it was, from 0.
+
+        Raises:
+            TinkerError: The server does not know it, or does not answer.
+        """
+        made = await attach_model(self._tree, model_id, next_number=next_number, model_number=model_number)
+        return TrainingClient(self._tree, made.ledger, made.info)
+
+    async def finish_session(self, session_id: SessionId) -> None:
+        """End another session, one that a process left behind; its models stop. One that is over is no error.
+
+        Raises:
+            APIConnectionError: The server does not answer.
+        """
+        await finish_left_session(self._tree, session_id)
+
     async def create_sampling_client(
         self, *, base_model: str | None = None, model_path: str | None = None
     ) -> SamplingClient:
@@ -229,6 +258,7 @@ async def open_tinker(
     local: "bool | ServerOptions" = False,
     observers: Iterable[Observer] = (),
     below: HttpBelow | None = None,
+    session_id: SessionId | None = None,
 ) -> AsyncGenerator[TinkerClient, None]:
     """Open a session with a Tinker server, and the tree of actors that keeps it.
 
@@ -244,9 +274,11 @@ async def open_tinker(
         below: What carries HTTP instead of the client's own pool: a transport of httpx's kind (a mock, a proxy), or a whole
             ``httpx.AsyncClient``, which is not closed. Heartbeats then run in this loop: a loop that is blocked for minutes
             loses its session.
+        session_id: A session that another process has opened and left; by default a new one is opened.
 
     Raises:
         TinkerError: The session could not be opened: no server, no valid key.
+        SessionEnded: The session *session_id* is over.
         RestartLimitExceeded: An actor crashed more often than the settings allow.
         ModuleNotFoundError: *local*, and the extra is not installed.
     """
@@ -257,7 +289,7 @@ async def open_tinker(
     address = None if before is None else (lambda: place.url)
     # What is plugged in belongs to this loop, and so does the embedded server: the heartbeat cannot have its own.
     open_line = partial(open_transport, told) if below is None and before is None else None
-    record = SessionRecord()
+    record = SessionRecord() if session_id is None else SessionRecord.taken_over(session_id)
     async with (
         open_transport(told, below=below, address=address, config=lambda: record.config, metrics=metrics) as transport,
         open_tree(

@@ -90,6 +90,11 @@ class TrainingClient:
         """What the server calls the model: also the id of its training run."""
         return self._info.model_id
 
+    @property
+    def next_number(self) -> int:
+        """The sequence number of the next request, if none before it is refused: for journals."""
+        return self._ledger.number_behind
+
     # ------------------------------------------------------------------ training
 
     def forward(

@@ -1,0 +1,37 @@
+"""Going on where another process left: its model, its session.
+
+A session lives on the server until it is finished or has been silent for minutes, and a model as long as its session. A
+process that knows the ids, and how far the numbers had come, can go on as if it were the other one.
+"""
+
+from tinkex_actors.actors.ledger import Ledger
+from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.clients.creation import MadeModel
+from tinkex_actors.transport.ask import ask, send
+from tinkex_actors.transport.endpoints import FINISH_SESSION, GET_INFO
+from tinkex_actors.types import ModelId, SessionId
+from tinkex_actors.types.sessions import FinishReason
+from tinkex_actors.wire.requests import FinishReasonBody, FinishSessionRequest, GetInfoRequest
+
+
+async def attach_model(tree: TinkerTree, model_id: ModelId, *, next_number: int, model_number: int) -> MadeModel:
+    """Find a model of the tree's session, and a ledger whose first request takes *next_number*.
+
+    Raises:
+        TinkerError: The server does not know it, or does not answer.
+    """
+    info = await ask(tree.transport, GET_INFO, GetInfoRequest(model_id))
+    key = f"tinkex-{tree.record.id}-model-{model_number}"
+    ledger = Ledger(tree.name_client("trainer"), key, next_number=next_number)
+    tree.add_trainer(ledger)
+    return MadeModel(ledger, info)
+
+
+async def finish_left_session(tree: TinkerTree, session_id: SessionId) -> None:
+    """End a session that another process left; one that is over is no error.
+
+    Raises:
+        APIConnectionError: The server does not answer.
+    """
+    request = FinishSessionRequest(FinishReasonBody(FinishReason.ERRORED))
+    await send(tree.transport, FINISH_SESSION, request, path_values={"session_id": session_id})
