@@ -17,7 +17,7 @@ from supervisors import Actor
 from tinkex_actors.local.audit import AuditNote, batch_digest
 from tinkex_actors.local.engine import EngineInputError
 from tinkex_actors.local.futures import Finished
-from tinkex_actors.local.operations import CHANGES_WEIGHTS, Operation, Pass, Step
+from tinkex_actors.local.operations import CHANGES_WEIGHTS, CreateFrom, Load, Operation, Pass, Save, Step
 from tinkex_actors.local.refusals import BadRequest, Gone, Refusal, TooMany
 from tinkex_actors.local.results import pack
 from tinkex_actors.local.run import Exposed, Numbered, Run
@@ -182,6 +182,10 @@ def _carry_out(run: Run, numbered: Numbered, *, now: datetime, notes_weights: bo
         note["batch"] = batch_digest(operation.input.data, operation.input.loss_fn)
     if isinstance(operation, Step):
         note["parameters"] = asdict(operation.params)
+    if isinstance(operation, CreateFrom | Load):
+        note["parameters"] = {"path": str(operation.checkpoint.path), "optimizer": operation.with_optimizer}
+    if isinstance(operation, Save):
+        note["parameters"] = {"name": operation.name}
     if notes_weights and isinstance(operation, CHANGES_WEIGHTS):
         note["weights"] = run.digest()
     return _Done(result if isinstance(result, Exposed) else pack(result), note)
