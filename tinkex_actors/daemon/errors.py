@@ -9,11 +9,14 @@
     │   ├── JournalError the journal cannot be read or written, or is not ours
     │   └── FolderLocked another process works in the folder
     ├── RunGaveUp        the run failed more often than its plan allows; __cause__ is the last failure
+    ├── LifeLost         a model cannot be gone on with; the run goes on from its last checkpoint
+    ├── LoopMisused      a loop of one's own does not submit each step once
     └── BudgetSpent      the run's tokens are spent; it stands on a valid checkpoint
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 import attrs
 
@@ -48,6 +51,14 @@ class RunGaveUp(RunError):
     """The run failed more often than its plan allows. ``__cause__`` is the last failure."""
 
 
+class LifeLost(RunError):
+    """A model on the server cannot be gone on with: it is corrupted, or no longer matches the journal."""
+
+
+class LoopMisused(RunError):
+    """A training loop of one's own does not keep to the rules; the message says which."""
+
+
 class BudgetSpent(RunError):
     """The run may train no more tokens; it stands on a valid checkpoint and goes on with a higher budget."""
 
@@ -72,6 +83,19 @@ class PlanError(RunError):
         self.path = path
         self.faults = tuple(faults)
         """In the order of the file."""
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Tell the exceptions in a group, however deep; one that is none is its own only leaf."""
+    if _is_group(error):
+        for member in error.exceptions:
+            yield from leaves(member)
+    else:
+        yield error
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
 
 
 def _describe(path: Path, fault: Fault) -> str:

@@ -261,5 +261,7 @@ class Plan:
     server: ServerPlan = field(factory=ServerPlan)
     limits: LimitsPlan = field(factory=LimitsPlan)
     daemon: DaemonPlan = field(factory=DaemonPlan)
+    path: Path = Path("plan.toml")
+    """The file it was read from, for messages."""
     base: Path = Path()
     """What relative paths and modules are looked for in."""

@@ -83,17 +83,17 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
         if (path / METRICS).exists():
             raise RunFolderError(f"{path} already holds a run; name another folder with --out")
-        folder.write(CONFIG, json.dumps(_finite(config), indent=2) + "\n")
+        folder.write(CONFIG, json.dumps(finite(config), indent=2) + "\n")
         folder.write(METRICS, "")
         return folder
 
     def append_step(self, record: StepRecord) -> None:
         """Add a line to ``metrics.jsonl``."""
-        self._append(METRICS, record.as_json())
+        self.append(METRICS, encode_line(record.as_json()))
 
     def append_checkpoint(self, record: CheckpointRecord) -> None:
         """Add a line to ``checkpoints.jsonl``."""
-        self._append(CHECKPOINTS, record.as_json())
+        self.append(CHECKPOINTS, encode_line(record.as_json()))
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Put a whole file in the folder, or leave what was there."""
@@ -107,10 +107,20 @@ class RunFolder:
                 raise
         return target
 
-    def _append(self, name: str, record: Mapping[str, JsonScalar]) -> None:
-        line = (json.dumps(_finite(record), allow_nan=False) + "\n").encode()
+    def read(self, name: str) -> bytes:
+        """Read a whole file; one that is not there is empty."""
+        with _reported(self.path / name):
+            return (self.path / name).read_bytes() if (self.path / name).exists() else b""
+
+    def append(self, name: str, lines: bytes) -> None:
+        """Add whole lines at the end of a file, or nothing."""
         with _reported(self.path / name), (self.path / name).open("ab", buffering=0) as file:
-            _write_whole(file.fileno(), line)
+            _write_whole(file.fileno(), lines)
+
+
+def encode_line(record: Mapping[str, JsonScalar]) -> bytes:
+    """Write one record of a JSON lines file."""
+    return (json.dumps(finite(record), allow_nan=False) + "\n").encode()
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:
@@ -125,7 +135,7 @@ def _write_whole(descriptor: int, line: bytes) -> None:
         raise
 
 
-def _finite(record: Mapping[str, JsonScalar]) -> dict[str, JsonScalar]:
+def finite(record: Mapping[str, JsonScalar]) -> dict[str, JsonScalar]:
     """JSON has no NaN and no infinity; readers expect null."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
 

@@ -1,0 +1,69 @@
+"""One door for all runs: room, order, fairness."""
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from tinkex_actors.daemon.admission import Admission, Kind
+
+
+async def _work(door: Admission, run: str, kind: Kind, size: int, log: list[str]) -> None:
+    ticket = await door.admit(run, kind, size)
+    log.append(run)
+    await trio.sleep(1)
+    door.give_back(ticket)
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_runs_get_room_by_their_weights() -> None:
+    """Two thirds and one third, from the first grant on, however many one of them asks for at once."""
+    door, log = Admission(1, 1000), list[str]()
+    door.enrol("heavy", 2.0)
+    door.enrol("light", 1.0)
+    async with trio.open_nursery() as nursery:
+        blocker = await door.admit("other", Kind.TRAINING, 1)
+        for run in ("light", "heavy"):
+            for _ in range(12):
+                nursery.start_soon(_work, door, run, Kind.TRAINING, 10, log)
+        await wait_all_tasks_blocked()
+        door.give_back(blocker)
+
+    assert 7 <= log[:12].count("heavy") <= 9
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_training_goes_before_evaluation_before_sampling() -> None:
+    """Whoever came first."""
+    door, log = Admission(1, 1000), list[str]()
+    async with trio.open_nursery() as nursery:
+        blocker = await door.admit("other", Kind.TRAINING, 1)
+        for kind in reversed(Kind):
+            nursery.start_soon(_work, door, kind.name, kind, 10, log)
+            await wait_all_tasks_blocked()
+        door.give_back(blocker)
+
+    assert log == ["TRAINING", "EVALUATION", "SAMPLING"]
+
+
+async def test_bytes_count_too_and_what_is_larger_than_the_budget_goes_alone() -> None:
+    """Nothing waits for ever because it is large."""
+    door = Admission(10, 100)
+    large = await door.admit("a", Kind.TRAINING, 1000)
+
+    assert door.try_admit("b", 1) is None
+    door.give_back(large)
+    assert door.try_admit("b", 60) is not None
+    assert door.try_admit("b", 60) is None
+
+
+async def test_who_is_cancelled_at_the_door_takes_no_room() -> None:
+    """Neither while waiting nor in the moment of being let in."""
+    door = Admission(1, 100)
+    ticket = await door.admit("a", Kind.TRAINING, 1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(door.admit, "b", Kind.TRAINING, 1)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+        door.give_back(ticket)
+
+    assert (door.operations, door.size_bytes, door.waiting) == (0, 0, 0)
