@@ -1,15 +1,27 @@
 """``tinkex run``: train what a plan says, and carry on where it was left."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import trio
+from rich.console import Console
 
+from supervisors import SupervisorsError
 from tinkex_actors.cli._errors import describe_failure
-from tinkex_actors.daemon.errors import RunError
+from tinkex_actors.cli._logging import log_to_stderr
+from tinkex_actors.cli._run_view import RunView
+from tinkex_actors.daemon.daemon import open_daemon
+from tinkex_actors.daemon.errors import RunError, leaves
 from tinkex_actors.daemon.exits import ExitCode, exit_code_of
+from tinkex_actors.daemon.plan import Plan
 from tinkex_actors.daemon.plan_checks import check_data
 from tinkex_actors.daemon.plan_file import read_plan
+from tinkex_actors.daemon.signals import Signals
+from tinkex_actors.daemon.site import Ending, RunState
+from tinkex_actors.settings import Settings
+from tinkex_actors.types import TinkerError
 
 
 @click.command("run")
@@ -19,14 +31,49 @@ def command(*, plan: Path, is_check: bool) -> int:
     """Train what PLAN (a TOML file) says, and carry on where it was left.
 
     Starting is recovering: the same command begins a run, resumes it after a stop, and repairs it after a crash of
-    this process, of the server, or of the machine.
+    this process, of the server, or of the machine. SIGTERM or Ctrl-C saves and stops (exit status 75); SIGUSR2 saves;
+    SIGHUP reads the plan again.
     """
+    log_to_stderr()
     try:
         found = read_plan(plan, os.environ)
         check_data(found)
-    except RunError as error:
-        click.echo(describe_failure(error), err=True)
-        return exit_code_of(error)
-    if is_check:
-        click.echo(f"{plan}: {len(found.runs)} run{'s' * (len(found.runs) != 1)}, no fault")
-    return ExitCode.DONE
+        if is_check:
+            click.echo(f"{plan}: {len(found.runs)} run{'s' * (len(found.runs) != 1)}, no fault")
+            return ExitCode.DONE
+        settings = _settings(found)
+        return trio.run(_run, found, settings)
+    except* (RunError, TinkerError, SupervisorsError) as group:
+        failure = next(leaves(group))
+    click.echo(f"tinkex: {describe_failure(failure)}", err=True)
+    return exit_code_of(failure)
+
+
+def _settings(plan: Plan) -> Settings | None:
+    """Read the key before anything starts; a server in this process needs none."""
+    if plan.server.local:
+        return None
+    try:
+        return Settings.from_environ(os.environ, base_url=plan.server.url)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+async def _run(plan: Plan, settings: Settings | None) -> int:
+    with RunView(Console(highlight=False), plan) as view:
+        async with open_daemon(plan, settings=settings, tell=view.tell) as daemon, trio.open_nursery() as nursery:
+            await nursery.start(Signals(daemon).heed)
+            endings = await daemon.wait()
+            nursery.cancel_scope.cancel()
+    return _report(endings)
+
+
+def _report(endings: Mapping[str, Ending]) -> ExitCode:
+    """Tell what went wrong, and choose the exit code: the first failure's, else whether everything is done."""
+    errors = [ending.error for ending in endings.values() if ending.error is not None]
+    for error in errors:
+        click.echo(f"tinkex: {describe_failure(error)}", err=True)
+    failed = [ending for ending in endings.values() if ending.state is RunState.FAILED]
+    if failed:
+        return ExitCode.FAILED if failed[0].error is None else exit_code_of(failed[0].error)
+    return ExitCode.RESUMABLE if any(one.state is RunState.STOPPED for one in endings.values()) else ExitCode.DONE

@@ -20,6 +20,7 @@ They are stable: supervisors of processes (systemd, Kubernetes, a shell script) 
 
 from enum import IntEnum
 
+from supervisors import StartError
 from tinkex_actors.daemon.errors import (
     BudgetSpent,
     DataError,
@@ -28,6 +29,7 @@ from tinkex_actors.daemon.errors import (
     PlanError,
     RunFolderError,
     RunGaveUp,
+    leaves,
 )
 from tinkex_actors.types import (
     APIConnectionError,
@@ -66,9 +68,12 @@ _CODES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], ExitC
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
-    """Choose the exit code of a failure; a run that gave up has that of its last failure."""
-    if isinstance(error, BaseExceptionGroup):
-        return exit_code_of(error.exceptions[0])  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] # the group's members are exceptions
-    if isinstance(error, RunGaveUp) and error.__cause__ is not None:
-        return exit_code_of(error.__cause__)
-    return next((code for kinds, code in _CODES if isinstance(error, kinds)), ExitCode.FAILED)
+    """Choose the exit code of a failure.
+
+    A group has that of its first member, a run that gave up that of its last failure, a tree that could not start that
+    of its cause.
+    """
+    first = next(leaves(error))
+    if isinstance(first, RunGaveUp | StartError) and first.__cause__ is not None:
+        return exit_code_of(first.__cause__)
+    return next((code for kinds, code in _CODES if isinstance(first, kinds)), ExitCode.FAILED)

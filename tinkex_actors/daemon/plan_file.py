@@ -56,7 +56,7 @@ def read_plan(path: Path, environ: Mapping[str, str]) -> Plan:
     except tomllib.TOMLDecodeError as error:
         raise PlanError(path, [_syntax_fault(str(error))]) from error
     try:
-        plan = attrs.evolve(_converter(path.parent).structure(table, Plan), base=path.parent)
+        plan = attrs.evolve(_converter(path.parent).structure(table, Plan), base=path.parent, path=path)
         found = [*find_faults(plan, environ)]
     except _Faults as wrong:
         found, plan = wrong.faults, None
@@ -215,7 +215,7 @@ def _tuple_hook(converter: cattrs.Converter, kind: Any) -> Any:
 
 
 def _class_hook(converter: cattrs.Converter, kind: Any) -> Any:
-    fields = {one.name: one for one in attrs.fields(kind) if one.name != "base"}
+    fields = {one.name: one for one in attrs.fields(kind) if one.name not in {"base", "path"}}
 
     def read(value: Any, _: Any) -> Any:
         table = _table(value)

@@ -1,0 +1,1 @@
+"""Kill everything, at any moment, and find nothing different."""

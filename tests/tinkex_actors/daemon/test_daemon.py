@@ -1,0 +1,170 @@
+"""The daemon in a program: it begins, resumes, recovers and stops."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.tinkex_actors.daemon.runs import at_step, open_world
+from tinkex_actors.daemon.errors import BudgetSpent, DataError, FolderLocked, PlanError, RunGaveUp
+from tinkex_actors.daemon.plan import CheckpointPlan, LimitsPlan
+from tinkex_actors.daemon.references import Reference
+from tinkex_actors.daemon.site import RunSite, RunState
+from tinkex_actors.local.faults import Fault, FaultKind
+
+
+async def test_a_plan_is_trained_and_a_second_start_finds_it_done(tmp_path: Path) -> None:
+    """One row a step, the checkpoints that the policy keeps, and nothing more on the server the second time."""
+    async with open_world(tmp_path) as world:
+        plan = world.plan({"sft": world.run()})
+        endings = await world.train(plan)
+        done = len(world.deeds())
+        again = await world.train(plan)
+
+        assert endings["sft"].state is again["sft"].state is RunState.DONE
+        assert [row["step"] for row in world.rows("sft")] == list(range(6))
+        assert [(row["batch"], row.get("final")) for row in world.rows("sft", "checkpoints.jsonl")] == [
+            (4, None),
+            (6, True),
+        ]
+        assert len(world.deeds()) == done
+
+
+async def test_a_drained_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    """Stopped after three of six steps and started again: weights and metrics are those of an undisturbed run."""
+    async with open_world(tmp_path) as world:
+        plan = world.plan({"calm": world.run(), "stopped": world.run()})
+
+        drain = at_step(3, lambda site: site.stop_wanted.set(), run="stopped")
+        first = await world.train(plan, tell=drain)
+        await world.train(plan)
+
+        assert first["stopped"].state is RunState.STOPPED
+        assert first["calm"].state is RunState.DONE
+        assert world.rows("stopped") == world.rows("calm")
+        seen = Counter(one.weights for one in world.deeds() if one.kind == "optim_step")
+        assert list(seen.values()) == [2] * 6  # each state of the weights once in each run, and no other
+
+
+async def test_a_second_daemon_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    """Two writers would make one mess."""
+    async with open_world(tmp_path) as world:
+        plan = world.plan({"sft": world.run()})
+        async with world.daemon(plan):
+            with pytest.raises(FolderLocked, match="is in use by process"):
+                await world.train(plan)
+
+
+async def test_another_plan_or_other_data_are_refused_with_the_keys(tmp_path: Path) -> None:
+    """What has been trained so far would belong to neither."""
+    async with open_world(tmp_path) as world:
+        await world.train(world.plan({"sft": world.run()}), tell=at_step(2, lambda site: site.stop_wanted.set()))
+
+        with pytest.raises(PlanError, match=r"runs\.sft\.learning_rate"):
+            await world.train(world.plan({"sft": world.run(learning_rate=0.1)}))
+        (tmp_path / "data.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+        endings = await world.train(world.plan({"sft": world.run()}))
+        assert isinstance(endings["sft"].error, DataError)
+
+
+async def test_a_server_that_fails_an_operation_is_recovered_from(tmp_path: Path) -> None:
+    """A failed future ends the life; the next begins from the last checkpoint, and the result is the same."""
+    async with open_world(tmp_path) as world:
+        await world.train(world.plan({"calm": world.run()}))
+        world.faults.set([Fault(kind=FaultKind.STATUS, route="POST optim_step", status=422, skip=4, count=1)])
+
+        endings = await world.train(world.plan({"hit": world.run()}))
+
+        assert endings["hit"].state is RunState.DONE
+        assert world.rows("hit") == world.rows("calm")
+
+
+async def test_the_journal_may_crash_while_a_run_trains(tmp_path: Path) -> None:
+    """The run's subtree begins anew, from what the journal has; nothing is lost or doubled in the result."""
+    async with open_world(tmp_path) as world:
+        plan = world.plan({"calm": world.run(), "hit": world.run()})
+
+        crash = at_step(3, lambda site: site.journal.kill(), run="hit")
+        endings = await world.train(plan, tell=crash)
+
+        assert endings["hit"].state is RunState.DONE
+        assert world.rows("hit") == world.rows("calm")
+
+
+async def test_a_loop_with_a_bug_gives_up_and_leaves_the_others_alone(tmp_path: Path) -> None:
+    """Its own limit, its own report."""
+    (tmp_path / "tinkex_buggy.py").write_text("async def train(loop):\n    raise LookupError('a bug')\n")
+    async with open_world(tmp_path) as world:
+        buggy = world.run(loop=Reference("tinkex_buggy:train"), data=None)
+
+        endings = await world.train(world.plan({"buggy": buggy, "fine": world.run()}))
+
+        assert endings["fine"].state is RunState.DONE
+        assert isinstance(endings["buggy"].error, RunGaveUp)
+        assert "a bug" in str(endings["buggy"].error)
+
+
+async def test_the_strategy_decides_what_a_failed_run_takes_along(tmp_path: Path) -> None:
+    """With one_for_all, the others save and stop."""
+    async with open_world(tmp_path) as world:
+        bad = world.run(base_model="no/such/model")
+        plan = world.plan({"bad": bad, "long": world.run(steps=500)}, strategy="one_for_all")
+
+        endings = await world.train(plan)
+
+        assert endings["bad"].state is RunState.FAILED
+        assert endings["long"].state is RunState.STOPPED
+
+
+async def test_a_run_begins_from_the_last_checkpoint_of_another(tmp_path: Path) -> None:
+    """``after``: it waits, then continues those weights with a fresh optimizer."""
+    async with open_world(tmp_path) as world:
+        plan = world.plan({"second": world.run(after="first", steps=2), "first": world.run(steps=2)})
+
+        endings = await world.train(plan)
+
+        assert {ending.state for ending in endings.values()} == {RunState.DONE}
+        final = world.rows("first", "checkpoints.jsonl")[-1]["state_path"]
+        loaded = [one.parameters for one in world.deeds() if one.kind == "load_weights"]
+        assert loaded == [{"path": final, "optimizer": False}]
+
+
+async def test_a_spent_budget_stops_on_a_checkpoint_and_a_higher_one_goes_on(tmp_path: Path) -> None:
+    """Counted before it is sent: not one token more than allowed."""
+    async with open_world(tmp_path) as world:
+        run = world.run(checkpoints=CheckpointPlan())
+        endings = await world.train(world.plan({"sft": run}, limits=LimitsPlan(max_tokens=150)))
+        spent = sum(row["num_tokens"] for row in world.rows("sft"))
+
+        assert isinstance(endings["sft"].error, BudgetSpent)
+        assert 0 < spent <= 150
+        assert world.rows("sft", "checkpoints.jsonl")[-1]["elapsed_tokens"] == spent
+        assert (await world.train(world.plan({"sft": run})))["sft"].state is RunState.DONE
+
+
+async def test_a_checkpoint_on_demand_lies_between_two_steps(tmp_path: Path) -> None:
+    """However deeply the loop pipelines, the state has exactly the steps that its name says."""
+    async with open_world(tmp_path) as world:
+        run = world.run(checkpoints=CheckpointPlan(keep_last=9), pipeline=3)
+
+        def ask(site: RunSite) -> None:
+            site.wants_checkpoint = True
+
+        await world.train(world.plan({"sft": run}), tell=at_step(1, ask))
+
+        steps = 0
+        for one in world.deeds():
+            steps += one.kind == "optim_step"
+            if one.kind == "save_weights":
+                assert one.parameters == {"name": f"{steps:06d}"}
+        assert len(world.rows("sft", "checkpoints.jsonl")) == 2
+
+
+async def test_two_daemons_live_in_one_program(tmp_path: Path) -> None:
+    """Nothing is global."""
+    async with open_world(tmp_path) as world, trio.open_nursery() as nursery:
+        for name in ("a", "b"):
+            nursery.start_soon(world.train, world.plan({name: world.run(steps=2)}))
+
+    assert (world.rows("a"), len(world.rows("b"))) == (world.rows("b"), 2)
