@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import trio
 
-from tinkex_actors.compute.gradient_check import GradientCheck, check_gradient
+from tinkex_actors.compute.composition import RegularizerSpec, compose
+from tinkex_actors.compute.gradient_check import GradientCheck, check_gradient, check_gradient_async
 from tinkex_actors.compute.loss import Loss, LossResult
 from tinkex_actors.compute.loss_errors import GradientMismatch, LossInvalid
 from tinkex_actors.compute.regularizers import Values
@@ -73,3 +75,31 @@ def test_a_loss_that_cannot_be_checked_says_why() -> None:
         check_gradient(cubes(1.0), [Datum(ModelInput.from_ints([1]))])
     with pytest.raises(ValueError, match="expected at least one log-probability to check, got none"):
         check_gradient(lambda _, __: (0.0, [np.ones(0)]), DATA[:1], [np.ones(0)])
+
+
+async def test_a_loss_that_is_awaited_checks_like_any_other() -> None:
+    """A term that asks another model can be wrong too; without await, the sentence says what to do."""
+
+    def smooth(_: Sequence[Datum], logprobs: Sequence[Values]) -> LossResult:
+        return sum(float((x**3).sum()) for x in logprobs), [3 * x**2 for x in logprobs]
+
+    async def remote(data: Sequence[Datum], logprobs: Sequence[Values]) -> LossResult:
+        await trio.lowlevel.checkpoint()
+        return smooth(data, logprobs)
+
+    composed = compose(smooth, RegularizerSpec(loss=remote, weight=0.5, name="remote"))
+    assert (await check_gradient_async(remote, DATA)).elements == 5
+    assert (await check_gradient_async(composed, DATA)).elements == 5
+    for loss in (remote, composed):
+        with pytest.raises(TypeError, match=r"got one that has to be awaited; await check_gradient_async"):
+            check_gradient(loss, DATA)
+
+
+def test_a_loss_that_hides_that_it_is_asynchronous_is_refused() -> None:
+    """A function that returns a coroutine: nobody would await it."""
+
+    async def remote(_: Sequence[Datum], __: Sequence[Values]) -> LossResult:
+        return 1.0
+
+    with pytest.raises(TypeError, match="expected a loss to return a value, got an awaitable; make it an async def"):
+        check_gradient(lambda data, at: remote(data, at), DATA)  # noqa: PLW0108 - hiding it is the point
