@@ -23,7 +23,10 @@ def test_a_program_of_the_docs_prints_what_its_page_shows(program: Path, capsys:
     assert capsys.readouterr().out == program.with_suffix(".out").read_text()
 
 
-@pytest.mark.parametrize("program", sorted((EXAMPLES / "client").glob("*.py")), ids=lambda path: path.stem)
+SERVED = [*(EXAMPLES / "client").glob("*.py"), *(EXAMPLES / "losses").glob("*.py")]
+
+
+@pytest.mark.parametrize("program", sorted(SERVED), ids=lambda path: path.stem)
 def test_a_program_that_talks_to_a_server_prints_what_its_page_shows(program: Path, tmp_path: Path) -> None:
     """As its reader would run it: a process of its own, real time, real sockets, no key in the environment."""
     done = subprocess.run(

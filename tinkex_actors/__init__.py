@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from tinkex_actors.clients import (
         AdminClient,
+        CustomLossOptions,
         PagedList,
         Pending,
         RestClient,
@@ -75,6 +76,7 @@ __all__ = [
     "AdminClient",
     "ClientClosed",
     "ClientFenced",
+    "CustomLossOptions",
     "Datum",
     "Figures",
     "ForwardBackwardOutput",
@@ -103,6 +105,7 @@ _HOMES = {
     "tinkex_actors.actors.errors": ("ClientClosed", "ClientFenced", "OperationWithdrawn", "SessionEnded"),
     "tinkex_actors.clients": (
         "AdminClient",
+        "CustomLossOptions",
         "PagedList",
         "Pending",
         "RestClient",

@@ -1,4 +1,4 @@
-"""Make a loss over a batch of a term of one array: by datum, or over all data as one array.
+"""Make a loss over a batch of a term of one array: by datum, or over all data as one array; or of some of the data.
 
 Either way each datum keeps its own references. They come from its loss inputs, or from *inputs*: by name, one array a
 datum or a function of the datum. What is given there goes before what the datum has.
@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from tinkex_actors.compute.loss import LossEvaluation
+from tinkex_actors.compute.evaluation import evaluate_loss
+from tinkex_actors.compute.loss import Loss, LossEvaluation
 from tinkex_actors.compute.regularizers.term import Context, Evaluation, Term, Values, one_of
 from tinkex_actors.types import Datum
 from tinkex_actors.types.tensors import Array
@@ -35,6 +36,14 @@ def concatenated(term: Term, *, inputs: Mapping[str, Input] | None = None) -> "C
     The arrays and their references are joined along the first axis, so the others have to agree.
     """
     return Concatenated(term, inputs or {})
+
+
+def only(loss: Loss, select: Callable[[Datum], bool]) -> "Only":
+    """Evaluate *loss* on the data that *select* chooses; the others have gradient 0.
+
+    For batches of several kinds, such as a text to learn and one whose distributions are to stay.
+    """
+    return Only(loss, select)
 
 
 @frozen
@@ -99,6 +108,34 @@ class Concatenated:
         found = self.term.evaluate(_join("logprobs", logprobs), Context(fields, None if seed is None else (seed,)))
         ends = np.cumsum([len(array) for array in logprobs])[:-1]
         return LossEvaluation(found.value, tuple(np.split(found.gradient, ends)), found.metrics, found.labels)
+
+
+@frozen
+class Only:
+    """A loss of some of the data; made by `only`."""
+
+    loss: Loss
+    select: Callable[[Datum], bool]
+
+    def evaluate_loss(
+        self, data: Sequence[Datum], logprobs: Sequence[Values], *, seed: int | None = None
+    ) -> LossEvaluation:
+        """Evaluate the loss once, on the chosen data.
+
+        Raises:
+            ValueError: None is chosen.
+            LossInvalid: The loss returned something that cannot train.
+        """
+        chosen = [index for index, datum in enumerate(data) if self.select(datum)]
+        if not chosen:
+            raise ValueError(f"expected at least one of {len(data)} data to be chosen, got none")
+        found = evaluate_loss(self.loss, [data[i] for i in chosen], [logprobs[i] for i in chosen], seed=seed)
+        if found.gradients is None:
+            return found
+        gradients: list[Values] = [np.zeros_like(array) for array in logprobs]
+        for index, gradient in zip(chosen, found.gradients, strict=True):
+            gradients[index] = gradient
+        return evolve(found, gradients=tuple(gradients))
 
 
 @frozen(eq=False)

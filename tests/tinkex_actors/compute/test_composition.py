@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinkex_actors.compute.batch_terms import concatenated, per_datum
+from tinkex_actors.compute.batch_terms import concatenated, only, per_datum
 from tinkex_actors.compute.composition import RegularizerSpec, compose
 from tinkex_actors.compute.evaluation import gradient_norm
 from tinkex_actors.compute.gradient_check import check_gradient
@@ -229,6 +229,20 @@ def test_concatenated_data_are_one_array() -> None:
     found = compose(concatenated(KlDivergence())).evaluate(BATCH, AT)
     assert found.value == pytest.approx(summed / 3)
     check_gradient(concatenated(KlDivergence()), BATCH, AT)
+
+
+def test_a_loss_of_some_data_leaves_the_others_alone() -> None:
+    """One batch may hold a text to learn and distributions to keep; a term that needs a vocabulary sees only these."""
+    mixed, at = [ONE[0], *BATCH], [np.array([-1.0, -2.0, -0.5]), *AT]
+    kept = only(per_datum(KlDivergence()), lambda datum: "reference_logprobs" in datum.loss_fn_inputs)
+    found = compose(kept).evaluate(mixed, at)
+    assert found.value == pytest.approx(compose(per_datum(KlDivergence())).evaluate(BATCH, AT).value)
+    assert found.gradients is not None
+    assert found.gradients[0].tolist() == [0.0, 0.0, 0.0]
+    assert check_gradient(kept, mixed, at).elements == 9
+    assert compose(only(without_gradient, lambda _: True)).evaluate(mixed, at).gradients is None
+    with pytest.raises(ValueError, match="expected at least one of 3 data to be chosen, got none"):
+        compose(only(total, lambda _: False)).evaluate(mixed, at)
 
 
 def test_references_may_be_given_or_computed() -> None:

@@ -45,7 +45,7 @@ class NumpyLoss:
 
 
 def numpy_loss(function: LossFunction) -> NumpyLoss:
-    """Take *function* for one that returns its gradients: the way out where `recognise` would guess otherwise."""
+    """Take *function* for one that returns its gradients: the way out where recognition would guess otherwise."""
     return NumpyLoss(function)
 
 
