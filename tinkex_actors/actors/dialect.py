@@ -21,7 +21,7 @@ from tinkex_actors.transport.endpoints import (
     FORWARD_JSON,
     OperationRow,
 )
-from tinkex_actors.transport.seam import Transport
+from tinkex_actors.transport.seam import PROTOBUF, Transport
 from tinkex_actors.types import ForwardBackwardOutput, ForwardBackwardRequest
 from tinkex_actors.types.errors import APIStatusError, NotSupportedByServer
 from tinkex_actors.types.futures import Promise
@@ -85,6 +85,8 @@ class Dialect:
             raise
 
     async def _ask(self, row: OperationRow[Any, Any], request: Any, operation: Operation[Any], key: str) -> Promise:
+        if row.content_type == PROTOBUF and self.record.config.proto_compress_fwdbwd:
+            row = evolve(row, content_encoding="zstd")
         return await ask(
             self.transport, row, request, key=key, weight_bytes=operation.weight_bytes, standing=operation.standing
         )

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import trio
 from attrs import define, field
 
-from tinkex_actors.actors.errors import fresh
+from tinkex_actors.actors.errors import OperationWithdrawn, fresh
 from tinkex_actors.log import get_log
 from tinkex_actors.types.futures import Promise
 from tinkex_actors.types.ids import RequestId
@@ -40,7 +40,9 @@ class Audience:
 
     def tell(self, error: Exception) -> None:
         """Report *error* if there is nobody else to hear it."""
-        # At the interpreter's end there is nobody left to tell, and nothing to tell it with.
+        # Whoever withdrew it knows. At the interpreter's end there is nobody left to tell, and nothing to tell it with.
+        if isinstance(error, OperationWithdrawn):
+            return
         if self.has_left and not self.has_listened and not self.has_been_told and not sys.is_finalizing():
             self.has_been_told = True
             _log.warning("operation failed and nobody awaited it", operation=self.operation, error=str(error))
@@ -164,6 +166,11 @@ class Pending(Generic[T]):
         """
         for slot in self._slots:
             await slot.wait_accepted()
+
+    async def wait_done(self) -> None:
+        """Wait until awaiting would return or raise at once. Whoever only watches counts for nobody who awaits."""
+        for slot in self._slots:
+            await slot.wait_settled()
 
     def cancel(self) -> bool:
         """Withdraw the operation, and say whether that was possible.

@@ -50,6 +50,17 @@ class SampleLedger:
         self.waiting.append(entry)
         self.knock()
 
+    def take_number(self) -> int:
+        """Number a sample that is not kept here, as a stream is not: it cannot be asked for twice.
+
+        Raises:
+            TinkerError: The ledger takes in nothing more; a fresh copy of the reason.
+        """
+        if self.end is not None:
+            raise fresh(self.end)
+        self.next_number += 1
+        return self.next_number - 1
+
     def begin(self) -> int:
         """Open the next sample that waits, and return its new number."""
         return self._open(self.waiting.popleft())
@@ -90,7 +101,6 @@ class SampleLedger:
         self.waiting.clear()
 
     def _open(self, entry: Entry) -> int:
-        number = entry.number = self.next_number
-        self.next_number += 1
+        number = entry.number = self.take_number()
         self.open[number] = entry
         return number

@@ -21,11 +21,22 @@ from tinkex_actors.clients.rest_checkpoints import CheckpointsAtDesk
 from tinkex_actors.clients.rest_runs import RunsAtDesk
 from tinkex_actors.clients.rest_sessions import SessionsAtDesk
 from tinkex_actors.settings import Settings
-from tinkex_actors.transport.stack import HttpBelow, open_transport
+from tinkex_actors.transport.http import HttpTransport
+from tinkex_actors.transport.stack import HttpBelow, open_transport, streams_of
 
 
 class RestClient(RunsAtDesk, CheckpointsAtDesk, SessionsAtDesk):
     """Looks things up on one server. Holds nothing; any number of tasks may use it at once."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the client was told."""
+        return self._desk.settings
+
+    @property
+    def streams(self) -> HttpTransport:
+        """What reads answers while they arrive, on the same connections; see `tinkex_actors.clients.download`."""
+        return streams_of(self._desk.transport)
 
     @property
     def admin(self) -> AdminClient:

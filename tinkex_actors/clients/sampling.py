@@ -1,7 +1,9 @@
 """What a user holds of something to sample from."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Any
 
 from attrs import evolve
 
@@ -11,6 +13,7 @@ from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.clients.sample_stream import SampleStream, StreamSource
 from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
 from tinkex_actors.compute.prompt_answers import Asked, align_prompt, name_missing
 from tinkex_actors.transport.ask import ask
@@ -38,11 +41,20 @@ class SamplingClient:
     Cancelling the last task that awaits a sample withdraws it.
     """
 
-    def __init__(self, tree: TinkerTree, ledger: SampleLedger, session_id: SamplingSessionId, base_model: str) -> None:
+    def __init__(
+        self,
+        tree: TinkerTree,
+        ledger: SampleLedger,
+        session_id: SamplingSessionId,
+        base_model: str,
+        *,
+        records_stability: bool = False,
+    ) -> None:
         self._tree = tree
         self._ledger = ledger
         self._session_id = session_id
         self._base_model = base_model
+        self._records_stability = records_stability
 
     @property
     def name(self) -> str:
@@ -84,29 +96,75 @@ class SamplingClient:
             ValueError: The request makes no sense; nothing was sent and no number was taken.
             TinkerError: The client is closed.
         """
-        request = SampleRequest(
-            num_samples=num_samples,
-            prompt=prompt,
-            sampling_params=_listed(sampling_params or SamplingParams()),
-            sampling_session_id=self._session_id,
+        request = self._request(
+            prompt,
+            num_samples,
+            sampling_params,
             prompt_logprobs=include_prompt_logprobs,
             topk_prompt_logprobs=topk_prompt_logprobs,
             topk_sample_logprobs=topk_sample_logprobs,
             prompt_alt_tokens_k=prompt_alt_tokens_k,
             target_prompt_logprobs=target_prompt_logprobs,
             prompt_logprobs_last_n=prompt_logprobs_last_n,
-            record_stability_info=False,
+        )
+        return self._submit(request)
+
+    def sample_stream(
+        self, prompt: ModelInput, num_samples: int = 1, sampling_params: SamplingParams | None = None
+    ) -> AbstractAsyncContextManager[SampleStream]:
+        """Sample continuations, and read their tokens as they are drawn.
+
+        ::
+
+            async with sampler.sample_stream(prompt, 2, params) as stream:
+                async for token in stream:
+                    print(token.index, token.token, token.logprob, token.stop_reason)
+
+        Where the server does not stream, the tokens of each sequence come when it is complete, each sequence being a request
+        of its own (with the seed plus its index, where a seed is given). Leaving the block early ends the drawing.
+
+        Args:
+            prompt: At least one token.
+            num_samples: How many sequences, >= 1.
+            sampling_params: Length, temperature, seed, stop; the model's defaults if not given.
+
+        Raises:
+            ValueError: The request makes no sense; nothing was sent.
+            TinkerError: The client is closed; the server refuses, or does not answer.
+        """
+        request = self._request(prompt, num_samples, sampling_params)
+        tree = self._tree
+        source = StreamSource(tree.transport, tree.record, self._ledger, tree.settings.figures)
+        return source.open(request, lambda: [self._submit(part) for part in _one_by_one(request)])
+
+    def _request(
+        self, prompt: ModelInput, num_samples: int, sampling_params: SamplingParams | None, **options: Any
+    ) -> SampleRequest:
+        """Write a request down, or refuse what no server takes."""
+        wanted: dict[str, Any] = {"prompt_logprobs": False, **options}
+        request = SampleRequest(
+            num_samples=num_samples,
+            prompt=prompt,
+            sampling_params=_listed(sampling_params or SamplingParams()),
+            sampling_session_id=self._session_id,
+            record_stability_info=self._records_stability,
+            **wanted,
         )
         _check(request)
+        return request
+
+    def _submit(self, request: SampleRequest) -> Pending[SampleResponse]:
         slot = Slot[SampleResponse](Audience(SAMPLE.name))
         operation = Operation(
-            row=SAMPLE, request=lambda number: evolve(request, seq_id=number), weight_bytes=estimate_bytes(prompt)
+            row=SAMPLE,
+            request=lambda number: evolve(request, seq_id=number),
+            weight_bytes=estimate_bytes(request.prompt),
         )
         entry = Entry(operation, slot)
         self._ledger.enlist(entry)
         return Pending(
             [slot],
-            partial(_read_answer, slot, _asked(request)),
+            partial(_read_answer, slot, _asked(request), self._records_stability),
             withdraw=partial(self._ledger.withdraw, entry),
             is_left_to_run=False,
         )
@@ -149,11 +207,13 @@ class SamplingClient:
         self._tree.crash(self.name, reason)
 
 
-def open_sampling_client(tree: TinkerTree, session_id: SamplingSessionId, base_model: str) -> SamplingClient:
+def open_sampling_client(
+    tree: TinkerTree, session_id: SamplingSessionId, base_model: str, *, records_stability: bool = False
+) -> SamplingClient:
     """Have an actor serve the sampling session *session_id*."""
     ledger = SampleLedger(tree.name_client("sampler"), f"tinkex-{session_id}")
     tree.add_sampler(ledger)
-    return SamplingClient(tree, ledger, session_id, base_model)
+    return SamplingClient(tree, ledger, session_id, base_model, records_stability=records_stability)
 
 
 async def create_sampling_session(
@@ -211,6 +271,15 @@ def _listed(params: SamplingParams) -> SamplingParams:
     return evolve(params, stop=(params.stop,)) if isinstance(params.stop, str) else params
 
 
+def _one_by_one(request: SampleRequest) -> list[SampleRequest]:
+    """Ask for each sequence by itself; a seed makes each repeatable, and different from the others."""
+    params, seed = request.sampling_params, request.sampling_params.seed
+    return [
+        evolve(request, num_samples=1, sampling_params=params if seed is None else evolve(params, seed=seed + index))
+        for index in range(request.num_samples)
+    ]
+
+
 def _asked(request: SampleRequest) -> Asked:
     return Asked(
         prompt_length=_count_tokens(request.prompt),
@@ -230,7 +299,12 @@ def _count_tokens(prompt: ModelInput) -> int | None:
         return None
 
 
-def _read_answer(slot: Slot[SampleResponse], asked: Asked, values: Sequence[SampleResponse]) -> SampleResponse:
+def _read_answer(
+    slot: Slot[SampleResponse],
+    asked: Asked,
+    needs_names: bool,  # noqa: FBT001 - bound in advance
+    values: Sequence[SampleResponse],
+) -> SampleResponse:
     """Make of a server's answer what was asked for, with the names that the promise has for its sequences.
 
     Raises:
@@ -243,6 +317,8 @@ def _read_answer(slot: Slot[SampleResponse], asked: Asked, values: Sequence[Samp
         raise NotSupportedByServer(missing)
     names = slot.promise.sample_sequence_ids if slot.promise is not None else None
     if names is None:
+        if needs_names:
+            raise NotSupportedByServer("names for sampled sequences (record_stability_info)")
         return response
     try:
         return response.with_sequence_ids(names)

@@ -208,13 +208,14 @@ class TinkerClient:
         await finish_left_session(self._tree, session_id)
 
     async def create_sampling_client(
-        self, *, base_model: str | None = None, model_path: str | None = None
+        self, *, base_model: str | None = None, model_path: str | None = None, record_stability_info: bool = False
     ) -> SamplingClient:
         """Sample from a base model, or from saved weights.
 
         Args:
             base_model: A name that the server knows.
             model_path: A ``tinker://…/sampler_weights/…`` path.
+            record_stability_info: Have the server keep what losses such as ``stable_reinforce`` need of each sample.
 
         Raises:
             ValueError: Neither is given, or the path is none; nothing was sent.
@@ -224,7 +225,7 @@ class TinkerClient:
         session_id = await create_sampling_session(self._tree, base_model=base_model, model_path=path)
         if base_model is None:
             base_model = await self._find_base_model(session_id)
-        return open_sampling_client(self._tree, session_id, base_model)
+        return open_sampling_client(self._tree, session_id, base_model, records_stability=record_stability_info)
 
     def create_rest_client(self) -> RestClient:
         """Look up training runs, checkpoints and sessions on the connections of this client; asks nothing yet."""

@@ -221,17 +221,23 @@ class TrainingClient:
         )
 
     async def save_weights_and_get_sampling_client(
-        self, name: str | None = None, *, kind: SamplingClientKind | str = SamplingClientKind.SNAPSHOT
+        self,
+        name: str | None = None,
+        *,
+        kind: SamplingClientKind | str = SamplingClientKind.SNAPSHOT,
+        record_stability_info: bool = False,
     ) -> SamplingClient:
         """Save the weights as they will be when this call's turn comes, and sample from them.
 
         Args:
             name: Keep the weights under this name. Without one they live as long as the session.
             kind: Without a name: whether the sampler keeps these weights, or follows later saves of this kind.
+            record_stability_info: Have the server keep what losses such as ``stable_reinforce`` need of each sample.
         """
         if name is not None:
             saved = await self.save_weights_for_sampler(name)
-            return await self.create_sampling_client(_require_path(saved))
+            path = _require_path(saved)
+            return await self.create_sampling_client(path, record_stability_info=record_stability_info)
         sampler_number = self._tree.record.take_sampler_number()
         chosen = SamplingClientKind(kind)
         ephemeral = await self._submit(
@@ -242,7 +248,9 @@ class TrainingClient:
         )
         if ephemeral.sampling_session_id is None:
             raise _missing("sampling_session_id")
-        return open_sampling_client(self._tree, ephemeral.sampling_session_id, self._base_model)
+        return open_sampling_client(
+            self._tree, ephemeral.sampling_session_id, self._base_model, records_stability=record_stability_info
+        )
 
     def save_weights_external(
         self, name: str, *, ttl_seconds: int | None = None, age_encryption_recipients: Sequence[str] | None = None
@@ -279,10 +287,10 @@ class TrainingClient:
         await self._carry_out(Operation(row=UNLOAD_MODEL, request=lambda _: request, capability="unload_model"))
         self._tree.remove(self.name, ClientClosed(f"{self.name}: the model was unloaded"))
 
-    async def create_sampling_client(self, model_path: str) -> SamplingClient:
+    async def create_sampling_client(self, model_path: str, *, record_stability_info: bool = False) -> SamplingClient:
         """Sample from saved weights: a ``tinker://…/sampler_weights/…`` path."""
         session_id = await create_sampling_session(self._tree, base_model=None, model_path=TinkerPath(model_path))
-        return open_sampling_client(self._tree, session_id, self._base_model)
+        return open_sampling_client(self._tree, session_id, self._base_model, records_stability=record_stability_info)
 
     # ------------------------------------------------------------------ about
 

@@ -27,6 +27,11 @@ class DirectTransport:
         self._writer = writer
         self._cold = cold
 
+    @property
+    def cold(self) -> Transport:
+        """What carries everything that is not hot."""
+        return self._cold
+
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send *body* and read the answer."""
         if route.lane not in HOT_LANES or route.method != "POST" or body.path_values or body.query:

@@ -291,3 +291,12 @@ SAMPLE: OperationRow[SampleRequest, SampleResponse] = OperationRow(
     result=SampleResponse,
     request_type="Sample",
 )
+STREAM_SAMPLE: Endpoint[SampleRequest] = Endpoint(
+    name="stream_sample",
+    path="/api/v1/stream_sample",
+    lane=Lane.SAMPLE,
+    persistence=Persistence.ONCE,
+    accept="text/event-stream",
+    feature="samples token by token",
+)
+"""Answered with server-sent events."""

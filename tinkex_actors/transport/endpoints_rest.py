@@ -128,6 +128,14 @@ ARCHIVE = _get(
     _CHECKPOINT + "/archive",
     CheckpointArchiveUrl,
 )
+DOWNLOAD: RestOrder[None] = RestOrder(
+    feature="downloads",
+    name="download",
+    path="",
+    method="GET",
+    encode=encode_nothing,
+)
+"""Not an endpoint of the service: a link that it has signed."""
 DELETE_CHECKPOINT: RestOrder[None] = RestOrder(
     feature="deleting checkpoints",
     name="checkpoints/delete",

@@ -5,11 +5,12 @@ header: one of them is the key.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import cast
 from urllib.parse import quote
 
 import httpx
+from attrs import evolve
 
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.coding import ACCEPTED, MAX_DECODED_BYTES, decode_content
@@ -17,6 +18,7 @@ from tinkex_actors.transport.headers import attempt_headers, client_headers, rou
 from tinkex_actors.transport.lean.transport import LANE
 from tinkex_actors.transport.no_answer import no_answer
 from tinkex_actors.transport.seam import Answer, Body, Content, Route
+from tinkex_actors.transport.streams import StreamedAnswer, open_answer, open_link
 
 
 class _OneChunk(httpx.ByteStream):
@@ -70,6 +72,28 @@ class HttpTransport:
             return await _read(response)
         except httpx.RequestError as fault:
             raise no_answer(route, self._address(), fault) from fault
+
+    def open_stream(self, route: Route, body: Body, /) -> AbstractAsyncContextManager[StreamedAnswer]:
+        """Send *body*, and read the answer within the block while it arrives.
+
+        Raises:
+            APIConnectionError: No answer.
+        """
+        request = self._request(route, evolve(body, headers={"Accept-Encoding": "identity", **body.headers}))
+        return open_answer(self._client, request, route)
+
+    def open_link(
+        self, route: Route, url: str, headers: Mapping[str, str], /
+    ) -> AbstractAsyncContextManager[StreamedAnswer]:
+        """Fetch *url* with nothing but *headers*, and read the answer within the block while it arrives.
+
+        Raises:
+            ValueError: It is no address.
+            APIConnectionError: No answer.
+        """
+        figures = self._settings.figures
+        timeout = httpx.Timeout(getattr(figures, route.timeout), connect=figures.connect_timeout)
+        return open_link(self._client, url, headers, timeout, route)
 
     def _request(self, route: Route, body: Body) -> httpx.Request:
         figures = self._settings.figures

@@ -24,6 +24,8 @@ from tinkex_actors.transport.billing import Billed
 from tinkex_actors.transport.bottom import HttpBelow, open_bottom
 from tinkex_actors.transport.breaker import Breaker, Breaking
 from tinkex_actors.transport.budget import Budgeted
+from tinkex_actors.transport.direct import DirectTransport
+from tinkex_actors.transport.http import HttpTransport
 from tinkex_actors.transport.metered import Metered
 from tinkex_actors.transport.pacing import Paced
 from tinkex_actors.transport.retry import Retrying
@@ -39,8 +41,25 @@ Config = Callable[[], ClientConfigResponse]
 class Line:
     """The layers as one transport, and their state for whoever wants to see it."""
 
-    def __init__(self, bottom: Transport, figures: Figures, *, chance: Callable[[], float], config: Config) -> None:
-        """Put the layers over *bottom*; *chance* gives numbers in ``[0, 1)`` for the jitter."""
+    def __init__(
+        self,
+        bottom: Transport,
+        figures: Figures,
+        *,
+        chance: Callable[[], float],
+        config: Config,
+        streams: HttpTransport | None = None,
+    ) -> None:
+        """Put the layers over *bottom*.
+
+        Args:
+            bottom: Carries requests.
+            figures: The limits and delays.
+            chance: Gives numbers in ``[0, 1)`` for the jitter.
+            config: Tells what the server has said about itself so far.
+            streams: Reads answers while they arrive; beside the layers, since nothing of it is ever sent again.
+        """
+        self.streams = streams
 
         def sample_bytes() -> float:
             return min(figures.sample_dispatch_bytes, config().sample_dispatch_bytes_semaphore_size)
@@ -66,6 +85,23 @@ class Line:
         return await self._top.send(route, body)
 
 
+def streams_of(transport: Transport) -> HttpTransport:
+    """Find what reads answers while they arrive.
+
+    Raises:
+        RuntimeError: There is nothing of the kind below *transport*.
+    """
+    if isinstance(transport, Line) and transport.streams is not None:
+        return transport.streams
+    raise RuntimeError(f"expected a transport made by open_transport, got a {type(transport).__name__}")
+
+
+def _streams_below(bottom: Transport) -> HttpTransport | None:
+    """Find what reads answers while they arrive: beside the hot requests, or all there is."""
+    cold = bottom.cold if isinstance(bottom, DirectTransport) else bottom
+    return cold if isinstance(cold, HttpTransport) else None
+
+
 @asynccontextmanager
 async def open_transport(
     settings: Settings,
@@ -87,4 +123,5 @@ async def open_transport(
     async with open_bottom(settings, below=below, address=address) as bottom:
         counted = bottom if metrics is None else Metered(bottom, metrics)
         # Jitter only spreads load: it needs no seed and keeps no secret.
-        yield Line(counted, settings.figures, chance=Random().random, config=config)  # noqa: S311 - see the line above
+        chance = Random().random  # noqa: S311 - see the line above
+        yield Line(counted, settings.figures, chance=chance, config=config, streams=_streams_below(bottom))

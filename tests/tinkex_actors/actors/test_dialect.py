@@ -1,5 +1,6 @@
 """The client finds out which words a server understands, and does not ask twice."""
 
+import httpx
 import numpy as np
 import pytest
 from attrs import define, field
@@ -8,6 +9,7 @@ from trio.testing import MockClock
 from tests.tinkex_actors.fake_tinker import FakeTinker, LoseAnswer, Say, a_datum, make_trainer, open_fake
 from tests.tinkex_actors.servers.json_generation import JsonTinker
 from tests.tinkex_actors.servers.mixture import MixtureTinker
+from tinkex_actors.transport.coding import decode_content
 from tinkex_actors.types import BadRequestError, Datum, ModelInput, TensorData, UnprocessableEntityError
 
 
@@ -134,4 +136,23 @@ async def test_a_look_that_is_refused_is_not_blamed_on_a_route_that_is_not_there
         with pytest.raises(BadRequestError, match="targets are too long"):
             await trainer.forward([a_datum()], "cross_entropy")
     assert content_types(fake) == ["x-protobuf", "json"]
+    assert autojump_clock.current_time() < 5
+
+
+async def test_batches_are_compressed_where_the_server_says_so(autojump_clock: MockClock) -> None:
+    """`proto_compress_fwdbwd`: one frame of zstd, and the header that says it."""
+
+    @define
+    class Compressed(FakeTinker):
+        async def _carry_out(self, route: str, request: httpx.Request) -> httpx.Response:
+            if route == "forward_backward":
+                content = decode_content({"content-encoding": request.headers["content-encoding"]}, request.content)
+                headers = {"content-type": request.headers["content-type"]}
+                request = httpx.Request("POST", request.url, headers=headers, content=content)
+            return await super()._carry_out(route, request)
+
+    fake = Compressed(config={"proto_compress_fwdbwd": True})
+    await train_twice(fake)
+    sent = [headers.get("content-encoding") for route, headers in fake.headers if route == "forward_backward"]
+    assert sent == ["zstd", "zstd"]
     assert autojump_clock.current_time() < 5

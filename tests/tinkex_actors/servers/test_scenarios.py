@@ -161,6 +161,21 @@ async def test_what_was_trained_can_be_sampled(kind: str) -> None:
             assert (len(scores), scores[0]) == (2, None)
 
 
+@pytest.mark.parametrize("kind", EVERY_KIND)
+async def test_samples_are_streamed(kind: str) -> None:
+    """Token by token, or sequence by sequence: each sequence's tokens in order, the last with its reason."""
+    async with open_kind(kind) as tinker:
+        offered = await tinker.get_server_capabilities()
+        sampler = await tinker.create_sampling_client(base_model=offered.supported_models[0].model_name)
+        for _ in range(2):
+            async with sampler.sample_stream(ModelInput.from_ints([1, 2]), 2, PARAMS) as stream:
+                tokens = [token async for token in stream]
+            for index in range(2):
+                mine = [token for token in tokens if token.index == index]
+                assert [token.stop_reason is None for token in mine] == [True] * (len(mine) - 1) + [False]
+        assert tinker.capabilities.stream_sample == (kind == "embedded")
+
+
 @pytest.mark.tinkex("T19")
 @pytest.mark.parametrize("kind", EVERY_KIND)
 async def test_a_model_is_unloaded_or_the_lack_is_named(kind: str) -> None:
