@@ -9,6 +9,7 @@ from tinkex_actors.local.audit import AuditEntry, AuditLog
 from tinkex_actors.local.embedded import EmbeddedServer, serve
 from tinkex_actors.local.faults import Fault, FaultKind, FaultPlan
 from tinkex_actors.local.limits import Limits
+from tinkex_actors.local.option_text import WrittenOptions
 from tinkex_actors.local.options import TINY, ServerOptions, tiny_model_path
 from tinkex_actors.local.server import LocalServer, open_server
 
@@ -23,6 +24,7 @@ __all__ = [
     "Limits",
     "LocalServer",
     "ServerOptions",
+    "WrittenOptions",
     "open_server",
     "serve",
     "tiny_model_path",

@@ -49,6 +49,7 @@ class PromiseRecord:
     """The protocol's name: ``"ForwardBackward"``, ``"Sample"``, …"""
     outcome: Outcome | None = None
     queue_state: QueueState = QueueState.ACTIVE
+    """What the operation waits for, if for more than its turn; told to whoever asks too early."""
     _woken: trio.Event = field(factory=trio.Event, repr=False)
 
     def wake(self) -> None:

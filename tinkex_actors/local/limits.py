@@ -51,9 +51,15 @@ class Limits:
     max_samples: int = _count(128)
     """Sequences that one request may ask for."""
     max_decoded_together: int = _count(256)
-    """Sequences that are decoded at a time, over all sessions; requests beyond wait."""
+    """Sequences that are decoded at a time, over all sessions; requests beyond wait, ``paused_capacity``."""
+    max_decoded_per_session: int = _count(128)
+    """Of them, those of one sampling session, so that none can take all; requests beyond wait, ``paused_rate_limit``."""
     max_pending_samples: int = _count(4_000)
     """Sample requests that may wait, over all sessions; one more is answered 429."""
+    max_batch_tokens: int = _count(4_000_000)
+    """Tokens of one forward_backward request."""
+    max_request_tokens: int = _count(1_000_000)
+    """Tokens that one sample request may come to: its samples times ``max_tokens``."""
     adapters_in_memory: int = _count(64)
     """Adapters of sampling sessions that are kept in memory; the others are read again when they are used."""
     remembered_samples: int = _count(10_000)

@@ -21,7 +21,7 @@ from tinkex_actors.local.records import RunRecord, SamplerRecord
 from tinkex_actors.local.sessions import Session
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure
-from tinkex_actors.types.ids import RequestId
+from tinkex_actors.types.ids import RequestId, SamplingSessionId
 from tinkex_actors.types.training import OptimizerConfig
 from tinkex_actors.wire.json_codec import encode_json, from_json
 
@@ -39,12 +39,13 @@ CREATE TABLE IF NOT EXISTS samplers (
     sampling_session_id TEXT PRIMARY KEY, session_id TEXT NOT NULL, number INTEGER NOT NULL, owner TEXT NOT NULL,
     base_model TEXT NOT NULL, model_path TEXT, model_id TEXT, file TEXT
 );
+CREATE TABLE IF NOT EXISTS copies (sampling_session_id TEXT PRIMARY KEY, joined INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS promises (
     request_id TEXT PRIMARY KEY, owner TEXT NOT NULL, session_id TEXT NOT NULL, request_type TEXT NOT NULL,
     state TEXT NOT NULL, text TEXT NOT NULL, body BLOB NOT NULL
 );
 """
-_TABLES = ("sessions", "runs", "samplers", "promises")
+_TABLES = ("sessions", "runs", "samplers", "copies", "promises")
 _LOST = "the server was restarted before this was done; send it again"
 
 
@@ -130,6 +131,16 @@ class Registry:
             sampler.model_id,
             sampler.file,
         )
+
+    def put_copies(self, sampling_session_id: SamplingSessionId, joined: int) -> None:
+        """Write down how many copies of a sampling client have joined."""
+        self._put("copies", sampling_session_id, joined)
+
+    def copies_of(self, sampling_session_id: SamplingSessionId) -> int:
+        """How many copies of a sampling client have joined."""
+        sql = "SELECT joined FROM copies WHERE sampling_session_id=?"
+        row: tuple[int] | None = self._connection.execute(sql, (sampling_session_id,)).fetchone()
+        return 0 if row is None else row[0]
 
     def sessions(self, *, now: float) -> list[Session]:
         """Every session, oldest first; those alive were heard of *now*."""

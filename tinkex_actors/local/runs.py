@@ -6,7 +6,6 @@ finds one promise; only then the actor that works on it is started.
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 from attrs import define, field
 
@@ -106,11 +105,14 @@ class Runs:
             raise NotFound(f"model {model_id} is unknown here; create one first")
         return record
 
-    def add_copy(self, owner: Owner, recipe: Recipe) -> RunRecord:
-        """Make a run that only holds copied weights and cannot be trained."""
+    def add_copy(self, owner: Owner, recipe: Recipe, name: str) -> RunRecord:
+        """Make a run that only holds copied weights and cannot be trained; the same *name* is the same run."""
+        model_id = ModelId(f"copy-{name}")
+        if model_id in self.records:
+            return self.records[model_id]
         now = self.shop.now()
         record = RunRecord(
-            model_id=ModelId(f"copy-{uuid4()}"),
+            model_id=model_id,
             session_id=SessionId(""),
             number=0,
             owner=owner,

@@ -140,6 +140,12 @@ class Samplers:
         if file is not None:
             await self.shop.compute(lambda: self.shop.snapshots.remove(file), self.shop.disk)
 
+    def join(self, sampling: SamplingSession) -> int:
+        """Number one more copy of a sampling client; a number is never given twice, not after a restart either."""
+        sampling.copies += 1
+        self.registry.put_copies(sampling.record.sampling_session_id, sampling.copies)
+        return sampling.copies
+
     def forget_inflight(self, model_id: ModelId) -> None:
         """Free the weights that followed a model which has ended."""
         self._inflight.pop(model_id, None)
@@ -152,7 +158,9 @@ class Samplers:
         return record.sampling_session_id
 
     async def _lodge(self, record: SamplerRecord, weights: Weights) -> None:
-        sampling = SamplingSession(record, weights, self.seed)
+        seats = self.shop.seats.share(self.shop.limits.max_decoded_per_session)
+        copies = self.registry.copies_of(record.sampling_session_id)
+        sampling = SamplingSession(record, weights, self.seed, seats, copies=copies)
         self.living[record.sampling_session_id] = sampling
         await self.lodgings.open(record.sampling_session_id, lambda: SamplingDesk(sampling, self.shop, self.room))
 

@@ -4,7 +4,8 @@ Numbers make requests recognisable, not ordered: the same number again is the sa
 What must survive a crash is in the `SamplingSession`; a new life fails what the old one had in hand.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 from attrs import define, field, frozen
 
@@ -13,15 +14,16 @@ from tinkex_actors.local.completions import CLONE_SPAN, Completion, CompletionLo
 from tinkex_actors.local.decoding_room import DecodingRoom, Seat
 from tinkex_actors.local.engine import EngineInputError, Sampler
 from tinkex_actors.local.futures import Finished, PromiseRecord
-from tinkex_actors.local.limits import INT64_MAX, check_number
+from tinkex_actors.local.limits import INT64_MAX, Limits, check_number
 from tinkex_actors.local.records import SamplerRecord
-from tinkex_actors.local.refusals import Refusal, TooMany
+from tinkex_actors.local.refusals import BadRequest, Refusal, TooMany
 from tinkex_actors.local.results import pack
 from tinkex_actors.local.sample_translation import decoding_to_response, request_to_engine
+from tinkex_actors.local.seats import Seats
 from tinkex_actors.local.weights import Weights
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
-from tinkex_actors.types.futures import FutureFailure, Promise
+from tinkex_actors.types.futures import FutureFailure, Promise, QueueState
 from tinkex_actors.types.ids import RequestId, SequenceId
 from tinkex_actors.wire.requests import SampleRequest
 
@@ -34,6 +36,8 @@ class SamplingSession:
     weights: Weights
     seed: int
     """What draws without a seed of their own begin from, together with their number."""
+    seats: Seats
+    """For the sequences of this session that are decoded at a time."""
     given: dict[int, Promise] = field(factory=dict[int, Promise])
     """The promise given under each ``seq_id``; the newest ones."""
     promised: int = 0
@@ -41,7 +45,7 @@ class SamplingSession:
     completions: dict[int, CompletionLog] = field(factory=dict[int, CompletionLog])
     """What became of the samples of each copy of the client."""
     copies: int = 0
-    """How many copies of the client have joined."""
+    """How many copies of the client have joined, in earlier processes too."""
     is_reopened: bool = False
     """Whether it goes on from an earlier process, whose completions are lost."""
     in_hand: dict[RequestId, "Draw"] = field(factory=dict[RequestId, "Draw"])
@@ -88,7 +92,7 @@ class SamplingDesk(Actor):
         check_number("seq_id", number, maximum=INT64_MAX)
         if request.seq_id is not None and request.seq_id in session.given:
             return session.given[request.seq_id]
-        check_number("num_samples", request.num_samples, minimum=1, maximum=limits.max_samples)
+        check_size(request, limits)
         if self._shop.seats.waiting >= limits.max_pending_samples:
             raise TooMany(f"{limits.max_pending_samples} samples wait already; send this one again in a moment")
         return self._accept(number, request)
@@ -121,10 +125,21 @@ class SamplingDesk(Actor):
         def is_wanted() -> bool:
             return draw.promise.outcome is None
 
-        async with shop.seats.take(request.num_samples):
+        async with self._seats(draw):
             seat = await open_seat(self._session, request, draw.number, shop, is_wanted)
             await self._room.call(DecodingRoom.decode, seat)
             return await shop.compute(lambda: pack(decoding_to_response(seat.decoding, request)), shop.sampling)
+
+    @asynccontextmanager
+    async def _seats(self, draw: Draw) -> AsyncGenerator[None]:
+        """Hold seats among the session's own and then among everybody's, and say meanwhile which of them are taken."""
+        promise, number = draw.promise, draw.request.num_samples
+        promise.queue_state = QueueState.PAUSED_RATE_LIMIT
+        async with self._session.seats.take(number):
+            promise.queue_state = QueueState.PAUSED_CAPACITY
+            async with self._shop.seats.take(number):
+                promise.queue_state = QueueState.ACTIVE
+                yield
 
     def _accept(self, number: int, request: SampleRequest) -> Promise:
         session = self._session
@@ -160,6 +175,20 @@ class SamplingDesk(Actor):
         is_failed = isinstance(outcome, FutureFailure)
         log = self._session.completions_of(draw.number // CLONE_SPAN)
         log.add(Completion(request_id, is_failed=is_failed, size_bytes=size_bytes))
+
+
+def check_size(request: SampleRequest, limits: Limits) -> None:
+    """Refuse what is more than one request may ask for.
+
+    Raises:
+        BadRequest: Too many samples, or too many tokens of them all.
+    """
+    check_number("num_samples", request.num_samples, minimum=1, maximum=limits.max_samples)
+    tokens = request.num_samples * (request.sampling_params.max_tokens or 0)
+    if tokens > limits.max_request_tokens:
+        raise BadRequest(
+            f"num_samples times max_tokens may be {limits.max_request_tokens}, got {tokens}; ask for fewer"
+        )
 
 
 async def open_seat(

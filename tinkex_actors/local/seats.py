@@ -17,13 +17,16 @@ class Seats:
     """Seats that are free, and who waits for some."""
 
     total: int
+    whole: "Seats | None" = None
+    """The seats these are a share of, if they are."""
     _taken: int = field(default=0, init=False)
     _queue: deque[trio.Event] = field(factory=deque[trio.Event], init=False)
+    waiting: int = field(default=0, init=False)
+    """How many requests wait, for these seats or for a share of them."""
 
-    @property
-    def waiting(self) -> int:
-        """How many requests wait."""
-        return len(self._queue)
+    def share(self, total: int) -> "Seats":
+        """Make seats of which *total* may be taken; who has one then takes one of the whole as well."""
+        return Seats(total, whole=self)
 
     @asynccontextmanager
     async def take(self, number: int) -> AsyncGenerator[None]:
@@ -42,6 +45,7 @@ class Seats:
             return
         turn = trio.Event()
         self._queue.append(turn)
+        self._count(1)
         try:
             while self._queue[0] is not turn or not self._fits(number):
                 await turn.wait()
@@ -49,11 +53,18 @@ class Seats:
                     turn = self._queue[0] = trio.Event()
         finally:
             self._queue.remove(turn)
+            self._count(-1)
             # The next may fit beside this one, or fit now that this one has gone away.
             self._wake_first()
 
     def _fits(self, number: int) -> bool:
         return self._taken + number <= self.total
+
+    def _count(self, change: int) -> None:
+        seats: Seats | None = self
+        while seats is not None:
+            seats.waiting += change
+            seats = seats.whole
 
     def _wake_first(self) -> None:
         if self._queue:

@@ -37,6 +37,7 @@ from tinkex_actors.local.crash_log import CrashLog
 from tinkex_actors.local.futures import Futures
 from tinkex_actors.local.http.app import make_app
 from tinkex_actors.local.http.faulty import Faulty
+from tinkex_actors.local.http.unreadable import LocalConfig, answer_with_reasons
 from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.options import ServerOptions
 from tinkex_actors.local.registry import Registry
@@ -182,7 +183,8 @@ def _bind(host: str, port: int) -> int:
 
 
 def _config(descriptor: int) -> Config:
-    config = Config()
+    answer_with_reasons()
+    config = LocalConfig()
     config.bind = [f"fd://{descriptor}"]
     config.backlog = 1024
     config.graceful_timeout = _GRACE

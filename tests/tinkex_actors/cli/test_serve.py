@@ -56,6 +56,21 @@ def test_requests_go_wrong_as_planned_and_are_logged_beside_the_address(tmp_path
     assert "tml-local" not in errors
 
 
+def test_limits_and_flags_are_as_given(tmp_path: Path) -> None:
+    """From a file and beside it; clients are told the flags and refused by the limits."""
+    (tmp_path / "c.toml").write_text(
+        "[limits]\nmax_models = 1\nmax_body_bytes = 300\n[flags]\nsample_no_retries = true\n"
+    )
+    with running(["serve", "--config", "c.toml", "--limit", "max_body_bytes=40"], tmp_path) as process:
+        url = read_line(process).strip()
+        _, told = _post(f"{url}/api/v1/client/config", {"sdk_version": "0.38.0"}, key="tml-local")
+        status, refused = _post(f"{url}/api/v1/telemetry", {"events": ["x" * 40]}, key="tml-local")
+
+    assert isinstance(told, dict)
+    assert told["sample_no_retries"] is True
+    assert (status, "40 bytes" in str(refused)) == (413, True)
+
+
 def test_only_the_given_keys_are_accepted(tmp_path: Path) -> None:
     """A refused key is told in one sentence, by the server and by the demo; the key itself is never shown."""
     with running(["serve", "--api-key", "tml-right"], tmp_path) as process:
@@ -76,6 +91,9 @@ def test_only_the_given_keys_are_accepted(tmp_path: Path) -> None:
     ("arguments", "status", "sentence"),
     [
         (["--model", "nowhere"], 1, "nowhere"),
+        (["--limit", "max_rank=many"], 2, "max_rank: expected an integer, got 'many'"),
+        (["--flag", "x=1"], 2, "a flag must be one of"),
+        (["--config", "nowhere.toml"], 1, "nowhere.toml"),
         (["--model", "name="], 2, "--model must be DIR or NAME=DIR, got 'name='"),
         (["--host", "0.0.0.0"], 2, "needs an API key"),  # noqa: S104 - refused
         (["--api-key", "secret"], 2, "tml-"),

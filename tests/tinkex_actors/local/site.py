@@ -1,5 +1,6 @@
 """The whole server in this process, without sockets: requests go straight into the router."""
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -118,6 +119,8 @@ class Site(Client):
     service: Service
     key: str = KEY
     base_model: str = "random"
+    patience: float = math.inf
+    """How long the client stays for an answer, in seconds."""
 
     async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
         """Send one request; header names are given with underscores. An empty value leaves a header out."""
@@ -128,7 +131,8 @@ class Site(Client):
 
         async def receive() -> Any:
             if not parts:
-                await trio.sleep_forever()  # the client stays
+                await trio.sleep(self.patience)
+                return {"type": "http.disconnect"}
             return parts.pop()
 
         async def send(message: Any) -> None:

@@ -12,9 +12,10 @@ import structlog
 import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from supervisors import ActorCrashed, ActorNotAlive, SupervisorStopped
 from tinkex_actors.local.http import page
@@ -53,6 +54,8 @@ async def _serve(endpoint: Endpoint, service: Service, keys: Keys | None, reques
         answer: Answer | Streamed = await endpoint(service, await _read(request, service, keys))
     except Refusal as refusal:
         answer = refuse(refusal.status, refusal.detail)
+    except ClientDisconnect:
+        return _Silence()
     except (ActorNotAlive, SupervisorStopped):
         answer = refuse(410, "this has ended meanwhile; create a new session")
     except ActorCrashed:
@@ -83,7 +86,20 @@ async def _read(request: Request, service: Service, keys: Keys | None) -> Call:
     async with aclosing(request.stream()) as chunks:
         body = b"" if request.method == "GET" else await read_body(chunks, encoding, service.shop.limits)
     base_url = f"{request.base_url}{PREFIX.removeprefix('/')}"
-    return Call(owner, body, request.path_params, dict(request.query_params), headers, base_url)
+    gone = partial(_wait_for_disconnect, request)
+    return Call(owner, body, request.path_params, dict(request.query_params), headers, base_url, gone)
+
+
+async def _wait_for_disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Silence(Response):
+    """What is sent to a client that left in the middle of its request: nothing."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
 
 
 def _respond(answer: Answer | Streamed) -> Response:

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 import orjson
+import trio
 from attrs import field, frozen
 
 from tinkex_actors.local.keys import Owner
-from tinkex_actors.local.refusals import Unprocessable
+from tinkex_actors.local.refusals import Refusal, Unprocessable
 from tinkex_actors.local.service import Service
 from tinkex_actors.types.errors import RequestInvalid
 from tinkex_actors.wire.futures import JSON
@@ -29,6 +30,28 @@ class Call:
     """By name in lower case."""
     base_url: str = ""
     """Where the client found the routes, with a slash at the end."""
+    gone: Callable[[], Awaitable[None]] = trio.sleep_forever
+    """Waits until the client has hung up."""
+
+    async def while_there(self, wait: Callable[[], Awaitable[T]]) -> T | None:
+        """Wait for something that only this client wants; None as soon as it has hung up."""
+        result: T | None = None
+        refusal: Refusal | None = None
+
+        async def watch(scope: trio.CancelScope) -> None:
+            await self.gone()
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch, nursery.cancel_scope)
+            try:
+                result = await wait()
+            except Refusal as error:  # raised below, without the nursery's group
+                refusal = error
+            nursery.cancel_scope.cancel()
+        if refusal is not None:
+            raise refusal
+        return result
 
     def decode(self, kind: type[T]) -> T:
         """Read the body as a *kind*.

@@ -1,6 +1,8 @@
 """Checkpoints: list, publish, expire, delete, copy."""
 
 from datetime import timedelta
+from hashlib import sha256
+from uuid import uuid4
 
 from attrs import evolve
 
@@ -83,11 +85,16 @@ async def weights_info(service: Service, call: Call) -> Answer:
 
 
 async def copy_weights(service: Service, call: Call) -> Answer:
-    """``POST copy_weights``: the same weights in a run of their own, which belongs to the key that asks."""
+    """``POST copy_weights``: the same weights in a run of their own, which belongs to the key that asks.
+
+    A repeat under the same idempotency key is the same copy.
+    """
     request = call.decode(CopyWeightsRequest)
     ttl = check_ttl(request.ttl_seconds)
     found = await service.find_checkpoint(call.owner, request.source_path)
-    run, now = service.runs.add_copy(call.owner, found.recipe), service.shop.now()
+    key = call.headers.get("x-idempotency-key") or str(uuid4())
+    name = sha256(f"{call.owner} {found.path} {key}".encode()).hexdigest()[:32]
+    run, now = service.runs.add_copy(call.owner, found.recipe, name), service.shop.now()
     copied = evolve(
         found,
         path=evolve(found.path, run_id=run.model_id),
@@ -96,8 +103,11 @@ async def copy_weights(service: Service, call: Call) -> Answer:
         expires_at=None if ttl is None else now + timedelta(seconds=ttl),
         is_public=False,
     )
-    stored = await service.shop.compute(lambda: service.shop.store.copy(found, copied), service.shop.disk)
-    return answer_with(CopyWeightsResponse(TinkerPath(str(stored.path))))
+    store = service.shop.store
+    known = await service.shop.compute(lambda: store.find(copied.path, now=now), service.shop.disk)
+    if known is None:
+        known = await service.shop.compute(lambda: store.copy(found, copied), service.shop.disk)
+    return answer_with(CopyWeightsResponse(TinkerPath(str(known.path))))
 
 
 def _path(call: Call) -> CheckpointPath:

@@ -1,5 +1,6 @@
 """Fetching what was promised: one by one, or by one poll for many; and letting go of it."""
 
+from functools import partial
 from typing import Literal
 
 import orjson
@@ -10,10 +11,15 @@ from tinkex_actors.local.http.call import Answer, Call, answer_json
 from tinkex_actors.local.refusals import Gone
 from tinkex_actors.local.results import unpack_for
 from tinkex_actors.local.service import Service
-from tinkex_actors.types.futures import FutureFailure, MetadataOnly, TryAgain
+from tinkex_actors.types.futures import FutureFailure, MetadataOnly, QueueState, TryAgain
 from tinkex_actors.types.ids import RequestId, SamplingSessionId
 from tinkex_actors.wire.futures import encode_not_yet
 from tinkex_actors.wire.requests import CancelFutureRequest, RetrieveFutureRequest
+
+_REASONS = {
+    QueueState.PAUSED_RATE_LIMIT: "this sampling session decodes as many sequences as one may",
+    QueueState.PAUSED_CAPACITY: "the server decodes as many sequences as it can hold",
+}
 
 
 async def retrieve_future(service: Service, call: Call) -> Answer:
@@ -25,9 +31,13 @@ async def retrieve_future(service: Service, call: Call) -> Answer:
     request = call.decode(RetrieveFutureRequest)
     futures, limits = service.shop.futures, service.shop.limits
     promise = futures.find(request.request_id, call.owner)
-    outcome = await futures.wait(request.request_id, call.owner, patience=limits.long_poll)
+    outcome = await futures.wait(request.request_id, call.owner, patience=0)
     if outcome is None:
-        return Answer(encode_not_yet(TryAgain(request.request_id, promise.queue_state)), status=408)
+        wait = partial(futures.wait, request.request_id, call.owner, patience=limits.long_poll)
+        outcome = await call.while_there(wait)
+    if outcome is None:
+        state = promise.queue_state
+        return Answer(encode_not_yet(TryAgain(request.request_id, state, _REASONS.get(state))), status=408)
     if isinstance(outcome, FutureFailure):
         return Answer(encode_not_yet(outcome))
     if request.allow_metadata_only and len(outcome.body) > limits.announced_result_bytes:
@@ -72,7 +82,8 @@ async def retrieve_futures(service: Service, call: Call) -> Answer:
         raise Gone("the server was restarted and its completions are lost; sample again")
     limit, is_closing = service.shop.limits.long_poll, service.shop.futures.is_closing
     patience = limit if request.timeout is None else min(max(request.timeout, 0.0), limit)
-    found = await log.read(request.prev_cursor, 0.0 if is_closing else patience)
+    read = partial(log.read, request.prev_cursor, 0.0 if is_closing else patience)
+    found = await call.while_there(read) or ()
     return Answer(orjson.dumps({"completions": [_describe(one) for one in found], "cursor": log.cursor}))
 
 

@@ -34,5 +34,4 @@ async def join_sampling_session(service: Service, call: Call) -> Answer:
     """``POST join_sampling_session``: a number for one more copy of a sampling client; the first client is 0."""
     request = call.decode(JoinSamplingSessionRequest)
     sampling = await service.find_living_sampler(call.owner, request.sampling_session_id)
-    sampling.copies += 1
-    return answer_with(JoinSamplingSessionResponse(sampling.copies))
+    return answer_with(JoinSamplingSessionResponse(service.samplers.join(sampling)))

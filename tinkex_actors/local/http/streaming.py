@@ -16,9 +16,8 @@ from tinkex_actors.local.decoding_room import DecodingRoom
 from tinkex_actors.local.engine import EngineInputError
 from tinkex_actors.local.engine.decoding import SampledToken
 from tinkex_actors.local.http.call import Answer, Call, Streamed, Write
-from tinkex_actors.local.limits import check_number
 from tinkex_actors.local.refusals import BadRequest, Refusal
-from tinkex_actors.local.sampling import SamplingSession, open_seat
+from tinkex_actors.local.sampling import SamplingSession, check_size, open_seat
 from tinkex_actors.local.service import Service
 from tinkex_actors.wire.requests import SampleRequest
 
@@ -28,7 +27,7 @@ async def stream_sample(service: Service, call: Call) -> Answer | Streamed:
     request = call.decode(SampleRequest)
     if request.sampling_session_id is None:
         raise BadRequest("stream_sample needs a sampling_session_id; create a sampling session first")
-    check_number("num_samples", request.num_samples, minimum=1, maximum=service.shop.limits.max_samples)
+    check_size(request, service.shop.limits)
     sampling = await service.find_living_sampler(call.owner, request.sampling_session_id)
     return Streamed("text/event-stream", _Stream(service, sampling, request).run)
 
@@ -60,7 +59,8 @@ class _Stream:
 
     async def _draw(self, send: "trio.MemorySendChannel[tuple[SampledToken, ...]]") -> None:
         shop, room = self.service.shop, self.service.samplers.room
-        async with send, shop.seats.take(self.request.num_samples):
+        number = self.request.num_samples
+        async with send, self.sampling.seats.take(number), shop.seats.take(number):
             try:
                 seat = await open_seat(self.sampling, self.request, self.request.seq_id or 0, shop, _always)
                 seat.listen = send.send_nowait

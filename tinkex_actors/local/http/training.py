@@ -5,11 +5,12 @@ from attrs import evolve
 from tinkex_actors.local.http.call import Answer, Call, answer_with
 from tinkex_actors.local.operations import Expose, Load, Operation, Pass, Save, Step
 from tinkex_actors.local.paths import Kind, check_name
-from tinkex_actors.local.refusals import BadRequest, Unprocessable
+from tinkex_actors.local.refusals import BadRequest, TooLarge, Unprocessable
 from tinkex_actors.local.service import Service
 from tinkex_actors.types.errors import RequestInvalid
 from tinkex_actors.types.futures import Promise
 from tinkex_actors.types.ids import ModelId
+from tinkex_actors.types.model_input import EncodedTextChunk
 from tinkex_actors.types.service import GetInfoResponse, ModelData
 from tinkex_actors.types.training import ForwardBackwardInput
 from tinkex_actors.wire import ForwardBackwardJsonRequest, ForwardJsonRequest
@@ -55,20 +56,20 @@ async def forward_backward(service: Service, call: Call) -> Answer:
     """``POST forward_backward``: protobuf, or JSON from clients of the generation before."""
     if PROTOBUF not in call.headers.get("content-type", ""):
         old = call.decode(ForwardBackwardJsonRequest)
-        operation = _pass(old.forward_backward_input, forward_only=False)
+        operation = _pass(service, old.forward_backward_input, forward_only=False)
         return await _submit(service, call, old.model_id, old.seq_id, operation)
     try:
         request = decode_forward_backward_request(call.body)
     except RequestInvalid as error:
         raise Unprocessable(str(error)) from error
-    operation = _pass(request.forward_backward_input, forward_only=request.forward_only)
+    operation = _pass(service, request.forward_backward_input, forward_only=request.forward_only)
     return await _submit(service, call, request.model_id, request.seq_id, operation)
 
 
 async def forward(service: Service, call: Call) -> Answer:
     """``POST forward``, JSON: newer clients have a flag instead."""
     request = call.decode(ForwardJsonRequest)
-    operation = _pass(request.forward_input, forward_only=True)
+    operation = _pass(service, request.forward_input, forward_only=True)
     return await _submit(service, call, request.model_id, request.seq_id, operation)
 
 
@@ -150,9 +151,18 @@ def check_ttl(ttl_seconds: int | None) -> int | None:
     return ttl_seconds
 
 
-def _pass(asked: ForwardBackwardInput, *, forward_only: bool) -> Pass:
+def _pass(service: Service, asked: ForwardBackwardInput, *, forward_only: bool) -> Pass:
     if not asked.data:
         raise BadRequest("data must hold at least one datum, got none")
+    limit = service.shop.limits.max_batch_tokens
+    tokens = sum(
+        len(chunk.tokens)
+        for one in asked.data
+        for chunk in one.model_input.chunks
+        if isinstance(chunk, EncodedTextChunk)
+    )
+    if tokens > limit:
+        raise TooLarge(f"a forward_backward request may have {limit} tokens, got {tokens}; send it in parts")
     return Pass(evolve(asked, data=tuple(asked.data)), forward_only=forward_only)
 
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.tinkex_actors.local.http.test_sampling import sampler
@@ -127,12 +128,29 @@ async def test_a_copy_lives_apart_from_its_source(tmp_path: Path) -> None:
         copied = (await site.post("copy_weights", source_path=path, destination_project_id="p")).json["tinker_path"]
         assert copied.endswith("/weights/a")
         assert copied != path
+        other = (await site.post("copy_weights", source_path=path, destination_project_id="p")).json["tinker_path"]
+        assert other not in (copied, path)
         await site.send("DELETE", below(model_id))
         load = await site.post("load_weights", session_id=session_id, model_seq_id=1, path=copied)
         assert "error" not in (await site.fetch(load)).json
         run_id = copied.split("/")[2]
         assert (await site.get(f"training_runs/{run_id}")).json["training_run_id"] == run_id
         assert (await site.step(run_id, 1)).status == 410
+
+
+async def test_a_repeated_copy_is_the_same_copy(tmp_path: Path) -> None:
+    """The official client keeps its idempotency key over all its retries; also over a restart of the server."""
+    body = {"destination_project_id": "p"}
+    copied: list[str] = []
+    for _ in range(2):
+        async with open_site(tmp_path, is_kept=True) as site:
+            if not copied:
+                body["source_path"] = await saved(site, await site.model(await site.session()), 1, "a")
+            for _ in range(2):
+                sent = await site.send("POST", "copy_weights", orjson.dumps(body), x_idempotency_key="k")
+                copied.append(sent.json["tinker_path"])
+            assert len((await site.get("training_runs")).json["training_runs"]) == 2
+    assert len(set(copied)) == 1
 
 
 async def test_a_session_shows_what_was_made_in_it(tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ async def test_samplers_go_on_with_the_same_weights(tmp_path: Path) -> None:
         assert (await drawn(site, await ask(site, nameless_id))).sequences[0].tokens == before
 
 
+async def test_copies_of_a_sampling_client_are_numbered_on(tmp_path: Path) -> None:
+    """A number given twice would make two copies share their requests."""
+    numbers, sampling_session_id = list[int](), ""
+    for _ in range(2):
+        async with open_site(tmp_path, is_kept=True) as site:
+            sampling_session_id = sampling_session_id or await sampler(site, await site.session())
+            joined = await site.post("join_sampling_session", sampling_session_id=sampling_session_id)
+            numbers.append(joined.json["client_counter"])
+    assert numbers == [1, 2]
+
+
 async def test_an_ended_session_stays_ended(tmp_path: Path) -> None:
     """Its end was acknowledged."""
     async with open_site(tmp_path, is_kept=True) as site:
