@@ -38,7 +38,7 @@ What a ref can do: ``call``, ``cast``, ``cast_nowait``, ``ended``, ``stop``, ``k
 
 What a supervisor can do: ``start_child``, ``start_supervisor`` (``SupervisorSpec(..., dynamic=True)`` for children that
 come and go), ``terminate_child``, ``restart_child``, ``delete_child``, ``which_children``, ``count_children``,
-``child``, ``supervisor``, ``whereis``, ``tree``.
+``child``, ``supervisor``, ``whereis``, ``tree``, ``survey``.
 
 Beside them: :func:`child_from` (children from context managers and plain async functions), :func:`explain` (what a spec
 promises), :class:`Watchdog` (reports operations that take too long), :class:`PartitionSupervisor`,
@@ -142,6 +142,7 @@ from supervisors._trace import Statistics as Statistics
 from supervisors._trace import TraceEvent as TraceEvent
 from supervisors._trace import TraceHook as TraceHook
 from supervisors._tree import ChildCounts as ChildCounts
+from supervisors._tree import Survey as Survey
 from supervisors._tree import Tree as Tree
 from supervisors._watchdog import Watchdog as Watchdog
 
@@ -216,6 +217,7 @@ __all__ = [
     "SupervisorSpec",
     "SupervisorStopped",
     "SupervisorsError",
+    "Survey",
     "Task",
     "TaskScope",
     "TaskStopped",

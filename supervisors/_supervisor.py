@@ -29,7 +29,7 @@ from supervisors._spec import (
     check_significant_child,
 )
 from supervisors._team import Team
-from supervisors._tree import ChildCounts, Tree, draw_slot, draw_team
+from supervisors._tree import ChildCounts, Survey, Tree, draw_slot, draw_team, survey_team
 
 if TYPE_CHECKING:
     from supervisors._actor import Actor
@@ -248,6 +248,10 @@ class Supervisor:
         supervisors = sum(isinstance(slot, SupervisorSlot) for slot in slots)
         active = sum(slot.life is not None and slot.life.is_ready for slot in slots)
         return ChildCounts(specs=len(slots), active=active, supervisors=supervisors, workers=len(slots) - supervisors)
+
+    def survey(self, *, start: int = 0, count: int = 0) -> Survey:
+        """Count the children by status, and show *count* of them from *start* on, one level deep. Never waits."""
+        return survey_team(self._team, max(start, 0), max(count, 0))
 
     def tree(self) -> Tree:
         """The supervisor and everything below, as it is now; ``str`` of it is a drawing. Never waits."""

@@ -1,6 +1,6 @@
 """A tree at one moment, as values and as a drawing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -72,6 +72,38 @@ class Tree:
         return f"{self.name}{kind} ({', '.join(notes)})"
 
 
+@frozen
+class Survey:
+    """A supervisor's children in numbers, and a few of them: what a tree of ten thousand is looked at with."""
+
+    is_dynamic: bool
+    """The children come and go: one that is stopped is forgotten."""
+    statuses: Mapping[str, int]
+    """How many children there are in each status."""
+    restarts: int
+    """Of all children together."""
+    queued: int
+    """Messages that wait at any of them."""
+    children: tuple[Tree, ...]
+    """Those that were asked for, without what is below them."""
+
+
+def survey_team(team: "Team", start: int, count: int) -> Survey:
+    """Count the children of a supervisor, and draw *count* of them from *start* on; nothing below them is looked at."""
+    slots = tuple(team.slots.values())
+    found = [slot.status for slot in slots]
+    return Survey(
+        is_dynamic=team.spec.dynamic,
+        # list.count compares by identity: a Counter would hash each member of the enumeration, in Python.
+        statuses={status.value: number for status in type(found[0]) if (number := found.count(status))}
+        if found
+        else {},
+        restarts=sum([slot.restarts for slot in slots]),
+        queued=sum([len(queue) for slot in slots if (queue := getattr(slot, "queue", None))]),
+        children=tuple(draw_slot(slot, is_deep=False) for slot in slots[start : start + count]),
+    )
+
+
 def draw_team(team: "Team") -> Tree:
     """Take a picture of a supervisor and everything below it."""
     return Tree(
@@ -88,8 +120,8 @@ def draw_team(team: "Team") -> Tree:
     )
 
 
-def draw_slot(slot: "Slot[Any]") -> Tree:
-    """Take a picture of one child and everything below it."""
+def draw_slot(slot: "Slot[Any]", *, is_deep: bool = True) -> Tree:
+    """Take a picture of one child and, if it is to be deep, everything below it."""
     inner: Team | None = getattr(slot, "inner", None)
     actor = getattr(slot.life, "actor", None)
     return Tree(
@@ -102,5 +134,5 @@ def draw_slot(slot: "Slot[Any]") -> Tree:
         queued=len(getattr(slot, "queue", None) or ()),
         exit=slot.exit,
         spec=slot.spec,
-        children=tuple(draw_slot(child) for child in inner.slots.values()) if inner is not None else (),
+        children=tuple(draw_slot(child) for child in inner.slots.values()) if inner is not None and is_deep else (),
     )

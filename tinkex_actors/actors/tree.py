@@ -245,7 +245,9 @@ async def open_tree(
         async with _open_root(settings, (*observers, reporter, tally)) as root:
             events = TelemetryQueue(settings.figures.telemetry_queue)
             tree = TinkerTree(settings, transport, root, record, events, open_line, metrics)
-            tally.watch(root.tree, lambda: record.session_id is not None)
+            metrics.gauge("tinkex_active_sessions", "Sessions open.").of().read = lambda: float(
+                record.session_id is not None
+            )
             await _start(tree, reporter, before)
             yield tree
             reason = FinishReason.SUCCESS

@@ -12,6 +12,7 @@ class CommandFailed(Exception):
 OPTIONAL = {
     "matplotlib": "demo",
     "prometheus_client": "metrics",
+    "h11": "observer",
     "starlette": "local",
     "hypercorn": "local",
     "safetensors": "local",

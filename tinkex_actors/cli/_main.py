@@ -50,6 +50,7 @@ COMMANDS: dict[str, Leaf | Branch] = {
         "checkpoint-storage": Leaf(_CLI + "billing", "storage", "Show what is kept now, by project and owner."),
         "audit": Leaf(_CLI + "billing", "audit", "Show what was done in the organisation's name on a day."),
     }),
+    "observe": Leaf(_CLI + "observe", "command", "Show the page of a running process, or of run folders."),
     "doctor": Leaf(_CLI + "doctor", "command", "Check key, network, server, clock and disk, and say what to do."),
     "completion": Leaf(_CLI + "completion", "command", "Print what makes a shell complete this command's words."),
     "version": Leaf(_CLI + "version", "command", "Print the version."),

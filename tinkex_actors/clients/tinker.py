@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from supervisors import Observer, Tree
+from supervisors import Observer, Supervisor, Tree
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.snapshot import ClientSnapshot
 from tinkex_actors.actors.tree import TinkerTree, open_tree
@@ -73,6 +73,11 @@ class TinkerClient:
     def capabilities(self) -> Capabilities:
         """What the server can do, as far as the session has found out."""
         return self._tree.record.capabilities
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The root of the client's tree: to look at its actors one by one, to trace and to hold them up."""
+        return self._tree.root
 
     def tree(self) -> Tree:
         """Take a snapshot of the supervision tree; ``str`` of it is a drawing with restart counts."""
