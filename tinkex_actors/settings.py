@@ -1,6 +1,6 @@
 """What a client may be told: the key, the address, the limits. Read once at the door, frozen afterwards.
 
-An argument wins over the environment, and the environment over the default; an empty variable counts as absent. The
+An argument wins over an application's configuration, that over the environment, and the environment over the default; an empty variable counts as absent. The
 process's environment is read in one place, when a :class:`Settings` is made, and never again: two clients with different
 settings in one program do not meet. :meth:`Settings.from_environ` reads another mapping instead.
 
@@ -14,7 +14,17 @@ from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import Attribute, evolve, field, fields, frozen
+
+from tinkex_actors.environment import (
+    Environ,
+    read_cloudflare,
+    read_pairs,
+    read_stored_key,
+    read_switch,
+    read_words,
+)
+from tinkex_actors.masking import KEY_PREFIXES, mask, mask_url, mask_values
 
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 """Where the production service answers."""
@@ -22,22 +32,10 @@ DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 SDK_VERSION = "0.38.0"
 """The protocol generation this client speaks, as ``client/config`` and ``create_session`` announce it."""
 
-KEY_PREFIXES = ("tml-", "eyJ")
-"""What a credential begins with: an API key, or a JWT."""
+FEATURE_GATES = ("async_sampling",)
+"""Every feature gate there is."""
 
 _LOCAL_KEY = "tml-local"
-_TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
-
-
-def _mask(value: str) -> str:
-    """Show that a secret is there, and its kind, and no more."""
-    if not value:
-        return "''"
-    return next((f"'{prefix}***'" for prefix in KEY_PREFIXES if value.startswith(prefix)), "'***'")
-
-
-def _mask_values(headers: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{name!r}: '***'" for name in headers) + "}"
 
 
 def _above_zero(_instance: object, attribute: "Attribute[Any]", value: float) -> None:
@@ -191,20 +189,44 @@ class Figures:
     max_seconds: float = field(default=10.0, validator=_above_zero)
     """The window of ``max_restarts``."""
 
+    credential_timeout: float = field(default=30.0, validator=_above_zero)
+    """How long the credential command may run, and a token's exchange may stay silent."""
+    credential_margin: float = field(default=60.0, validator=_not_negative)
+    """How long before its end a token is replaced before anything else is sent."""
+    credential_keep: float = field(default=300.0, validator=_above_zero)
+    """How long a key that the credential command printed is used before the command runs again."""
 
-def _check_key(_instance: object, _attribute: "Attribute[Any]", value: str) -> None:
+    @classmethod
+    def like(cls, parity_mode: str) -> "Figures":
+        """Take the timeouts and retries of another client: ``python`` (60 s, 10) or ``conservative`` (120 s, 2).
+
+        ``beam`` and ``elixir`` are other names of ``conservative``; nothing, and an unknown name, mean ``python``.
+        """
+        if parity_mode.strip().lower() in {"conservative", "beam", "elixir"}:
+            return cls(request_timeout=120.0, max_retries=2)
+        return cls()
+
+
+def _check_key(settings: "Settings", _attribute: "Attribute[Any]", value: str) -> None:
     """Refuse what cannot be a credential, without repeating it: it may be the wrong secret."""
-    if not value:
+    if value:
+        check_credential(value, "api_key", "check TINKER_API_KEY (any key such as tml-local suits a local server)")
+    elif not settings.credential_command:
         raise ValueError(
             "no API key; pass api_key=... or set TINKER_API_KEY (any key such as tml-local suits a local server)"
         )
+
+
+def check_credential(value: str, name: str, step: str) -> None:
+    """Refuse what cannot be a credential, without repeating it.
+
+    Raises:
+        ValueError: It begins with neither of the prefixes, or has letters that no header can carry. Says *name* and *step*.
+    """
     if not value.startswith(KEY_PREFIXES):
-        raise ValueError(
-            f"api_key must begin with 'tml-' or 'eyJ', got {len(value)} characters that do not; "
-            "check TINKER_API_KEY (any key such as tml-local suits a local server)"
-        )
+        raise ValueError(f"{name} must begin with 'tml-' or 'eyJ', got {len(value)} characters that do not; {step}")
     if not value.isascii() or any(letter.isspace() for letter in value):
-        raise ValueError("api_key must be printable ASCII without spaces; check TINKER_API_KEY for a stray line end")
+        raise ValueError(f"{name} must be printable ASCII without spaces; {step} for a stray line end")
 
 
 def _check_url(_instance: object, _attribute: "Attribute[Any]", value: str) -> None:
@@ -235,28 +257,29 @@ def _no_words() -> Mapping[str, str]:
     return {}
 
 
-def _variable(name: str, default: str = "") -> Callable[[], str]:
-    """A field's factory: what the process's environment says, else *default*."""
-    return lambda: os.environ.get(name, "") or default
+def _check_proxy(_instance: object, _attribute: "Attribute[Any]", value: str) -> None:
+    parts = urlsplit(value)
+    if value and not (parts.scheme in {"http", "https"} and parts.hostname):
+        raise ValueError(f"proxy must be an http:// or https:// address, got {mask_url(value)}")
 
 
-def _tags(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The session's tags, in the order given, each once."""
-    words = (word.strip() for word in environ.get("TINKER_TAGS", "").split(","))
-    return tuple(dict.fromkeys(word for word in words if word)) or ("tinkex-actors",)
+def _from(read: Callable[[Environ], Any], variable: str, **how: Any) -> Any:
+    """A field that the environment may fill; attrs types what `field` returns as the field's own type."""
+    return field(factory=lambda: read(os.environ), metadata={"read": read, "variable": variable}, **how)
 
 
-def _is_telemetry_on(environ: Mapping[str, str]) -> bool:
-    return (environ.get("TINKER_TELEMETRY", "") or "1").strip().lower() in _TRUE_WORDS
+def _text(name: str, default: str = "") -> Callable[[Environ], str]:
+    return lambda environ: environ.get(name, "") or default
 
 
-def _cloudflare_headers(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The two access headers of a service behind Cloudflare, where the environment has them."""
-    names = {
-        "CF-Access-Client-Id": "CLOUDFLARE_ACCESS_CLIENT_ID",
-        "CF-Access-Client-Secret": "CLOUDFLARE_ACCESS_CLIENT_SECRET",
-    }
-    return {header: value for header, name in names.items() if (value := environ.get(name, ""))}
+def _key(environ: Environ) -> str:
+    """The key of the environment; without one, and without a command that prints one, the stored one."""
+    key = environ.get("TINKER_API_KEY", "")
+    return key if key or environ.get("TINKER_CREDENTIAL_CMD", "") else read_stored_key(environ)
+
+
+def _figures(environ: Environ) -> Figures:
+    return Figures.like(environ.get("TINKEX_PARITY", ""))
 
 
 @frozen(kw_only=True)
@@ -270,44 +293,105 @@ class Settings:
             says what was expected and what to do, and never repeats the key.
     """
 
-    api_key: str = field(factory=_variable("TINKER_API_KEY"), validator=_check_key, repr=_mask)
-    """The credential: an API key (``tml-…``) or a JWT (``eyJ…``). Variable ``TINKER_API_KEY``."""
-    base_url: str = field(
-        factory=_variable("TINKER_BASE_URL", DEFAULT_BASE_URL),
-        converter=_plain_url,
-        validator=_check_url,
+    api_key: str = _from(_key, "TINKER_API_KEY", validator=_check_key, repr=mask)
+    """The credential: an API key (``tml-…``) or a JWT (``eyJ…``); without one, what ``tinkex auth login`` has stored."""
+    credential_command: str = _from(_text("TINKER_CREDENTIAL_CMD"), "TINKER_CREDENTIAL_CMD", repr=mask)
+    """A shell command that prints a credential; used where there is no key, and where the server wants it."""
+    base_url: str = _from(
+        _text("TINKER_BASE_URL", DEFAULT_BASE_URL), "TINKER_BASE_URL", converter=_plain_url, validator=_check_url
     )
-    """The address all paths are appended to, without a trailing slash. Variable ``TINKER_BASE_URL``."""
-    project_id: str = field(factory=_variable("TINKER_PROJECT_ID"))
-    """The project sessions belong to; empty for none. Variable ``TINKER_PROJECT_ID``."""
-    tags: tuple[str, ...] = field(factory=lambda: _tags(os.environ), converter=_tuple)
-    """The session's tags. Variable ``TINKER_TAGS``, comma-separated."""
-    telemetry: bool = field(factory=lambda: _is_telemetry_on(os.environ))
-    """Whether events are reported to the server. Variable ``TINKER_TELEMETRY``: 1, true, yes or on."""
-    access_headers: Mapping[str, str] = field(
-        factory=lambda: _cloudflare_headers(os.environ), converter=_copy, repr=_mask_values
+    """The address all paths are appended to, without a trailing slash."""
+    project_id: str = _from(_text("TINKER_PROJECT_ID"), "TINKER_PROJECT_ID")
+    """The project sessions belong to; empty for none."""
+    tags: tuple[str, ...] = _from(
+        lambda environ: read_words(environ, "TINKER_TAGS") or ("tinkex-actors",), "TINKER_TAGS", converter=_tuple
     )
-    """Sent with every request. Variables ``CLOUDFLARE_ACCESS_CLIENT_ID`` and ``CLOUDFLARE_ACCESS_CLIENT_SECRET``."""
-    default_headers: Mapping[str, str] = field(factory=_no_words, converter=_copy, repr=_mask_values)
-    """Sent with every request; they win over ``access_headers`` and over the client's own."""
+    """The session's tags. The variable's are separated by commas."""
+    telemetry: bool = _from(lambda environ: read_switch(environ, "TINKER_TELEMETRY", default=True), "TINKER_TELEMETRY")
+    """Whether events are reported to the server."""
+    feature_gates: tuple[str, ...] = _from(
+        lambda environ: read_words(environ, "TINKER_FEATURE_GATES") or FEATURE_GATES,
+        "TINKER_FEATURE_GATES",
+        converter=_tuple,
+    )
+    """Names of features to turn on. The one that exists, ``async_sampling``, is always on; others are ignored, and named
+    in the log."""
+    access_headers: Mapping[str, str] = _from(
+        read_cloudflare,
+        "CLOUDFLARE_ACCESS_CLIENT_ID, CLOUDFLARE_ACCESS_CLIENT_SECRET",
+        converter=_copy,
+        repr=mask_values,
+    )
+    """Sent with every request."""
+    default_headers: Mapping[str, str] = _from(
+        lambda environ: read_pairs(environ, "TINKEX_DEFAULT_HEADERS"),
+        "TINKEX_DEFAULT_HEADERS",
+        converter=_copy,
+        repr=mask_values,
+    )
+    """Sent with every request; they win over ``access_headers`` and over the client's own. The variable is JSON."""
+    default_query: Mapping[str, str] = _from(
+        lambda environ: read_pairs(environ, "TINKEX_DEFAULT_QUERY"),
+        "TINKEX_DEFAULT_QUERY",
+        converter=_copy,
+        repr=mask_values,
+    )
+    """Added to every address, where a request does not say otherwise. The variable is JSON."""
+    proxy: str = _from(_text("TINKEX_PROXY"), "TINKEX_PROXY", validator=_check_proxy, repr=mask_url)
+    """An ``http://`` or ``https://`` proxy for all requests; without one, the usual variables (``HTTPS_PROXY``, …)
+    are honoured, but for servers on this machine."""
+    proxy_headers: Mapping[str, str] = _from(
+        lambda environ: read_pairs(environ, "TINKEX_PROXY_HEADERS"),
+        "TINKEX_PROXY_HEADERS",
+        converter=_copy,
+        repr=mask_values,
+    )
+    """Sent to the proxy alone. The variable is JSON."""
+    ca_file: str = ""
+    """Certificates to trust instead of the usual ones: the path of a PEM file. ``SSL_CERT_FILE`` is honoured without."""
+    dump_headers: bool = _from(
+        lambda environ: read_switch(environ, "TINKEX_DUMP_HEADERS", default=False), "TINKEX_DUMP_HEADERS"
+    )
+    """Whether each request and answer is logged at debug level, headers included, secrets masked."""
+    dump_bytes: int = field(default=0, validator=_not_negative)
+    """How many bytes of each body are logged with them; those of a token's exchange never are."""
     user_metadata: Mapping[str, str] = field(factory=_no_words, converter=_copy)
     """Kept with the session on the server."""
     display_name: str = ""
     """The session's name for people; empty for none."""
-    figures: Figures = field(factory=Figures)
-    """Every timeout, limit and size."""
+    figures: Figures = field(
+        factory=lambda: _figures(os.environ),
+        metadata={"read": _figures, "variable": "TINKEX_PARITY"},
+    )
+    """Every timeout, limit and size. The variable is ``python`` or ``conservative``; see `Figures.like`."""
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str], *, api_key: str = "", base_url: str = "") -> "Settings":
-        """Read *environ* instead of the process's environment; an argument that is not empty wins."""
-        return cls(
-            api_key=api_key or environ.get("TINKER_API_KEY", ""),
-            base_url=base_url or environ.get("TINKER_BASE_URL", ""),
-            project_id=environ.get("TINKER_PROJECT_ID", ""),
-            tags=_tags(environ),
-            telemetry=_is_telemetry_on(environ),
-            access_headers=_cloudflare_headers(environ),
-        )
+    def from_environ(cls, environ: Environ, *, app: Mapping[str, Any] | None = None, **arguments: Any) -> "Settings":
+        """Read *environ* instead of the process's environment.
+
+        Args:
+            environ: The variables.
+            app: An application's own configuration, by the names of the fields; ``figures`` may be a table. It wins over
+                the environment.
+            **arguments: Fields; they win over both. An empty text, and ``None``, count as not given.
+
+        Raises:
+            ValueError: A name is no field, or a value cannot be.
+        """
+        told = {name: value for name, value in arguments.items() if value is not None and value != ""}
+        given = {**(app or {}), **told}
+        readers = {one.name: one.metadata.get("read") for one in fields(cls)}
+        if unknown := sorted(given.keys() - readers.keys()):
+            raise ValueError(f"settings must be of {', '.join(readers)}, got {', '.join(unknown)}")
+        command = given.get("credential_command") or environ.get("TINKER_CREDENTIAL_CMD", "")
+        given.setdefault("api_key", _key({**environ, "TINKER_CREDENTIAL_CMD": command}))
+        for name, read in readers.items():
+            if read is not None and name not in given:
+                given[name] = read(environ)
+        table: Any = given["figures"]
+        if not isinstance(table, Figures):
+            given["figures"] = _evolve_figures(_figures(environ), table)
+        return cls(**given)
 
     @classmethod
     def local(cls, url: str) -> "Settings":
@@ -317,3 +401,10 @@ class Settings:
     def at(self, url: str) -> "Settings":
         """The same settings for another address."""
         return evolve(self, base_url=url)
+
+
+def _evolve_figures(figures: Figures, table: Mapping[str, Any]) -> Figures:
+    known = [one.name for one in fields(Figures)]
+    if unknown := sorted(table.keys() - known):
+        raise ValueError(f"figures must be of {', '.join(known)}, got {', '.join(unknown)}")
+    return evolve(figures, **table)

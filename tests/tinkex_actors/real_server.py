@@ -23,13 +23,17 @@ class RealServer:
     """Sessions whose beats are answered with 410."""
     refusal: int = 0
     """The status of every beat, if not success."""
+    proxied: list[str] = field(factory=list[str])
+    """Whole addresses that were asked of it, as of a proxy."""
     opened: int = 0
     arrivals: list[float] = field(factory=list[float])
     """When each came, in seconds."""
     seen: Semaphore = field(factory=lambda: Semaphore(0))
 
     def answer(self, path: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
-        match path.removeprefix("/api/v1/"):
+        if not path.startswith("/"):
+            self.proxied.append(path)
+        match path.partition("/api/v1/")[2]:
             case "create_session":
                 self.opened += 1
                 return 200, {"session_id": f"S{self.opened}"}

@@ -1,12 +1,14 @@
 """Settings are read once at the door, refuse what cannot work, and never show a secret."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 
-from tinkex_actors.settings import DEFAULT_BASE_URL, Figures, Settings
+from tinkex_actors.settings import DEFAULT_BASE_URL, FEATURE_GATES, Figures, Settings
 
 ENVIRON = {
     "TINKER_API_KEY": "tml-from-environ",
@@ -25,7 +27,101 @@ def test_an_argument_wins_over_the_environment_and_the_environment_over_the_defa
     assert Settings.from_environ({"TINKER_API_KEY": "tml-k"}).base_url == DEFAULT_BASE_URL
     assert Settings.from_environ(ENVIRON).base_url == "https://environ.example/tinker"
     assert Settings.from_environ(ENVIRON, base_url="http://argument:8000").base_url == "http://argument:8000"
+    app = {"base_url": "http://app", "project_id": "app", "figures": {"max_retries": 4}}
+    both = Settings.from_environ(ENVIRON, app=app, base_url="http://argument")
+    assert (both.base_url, both.project_id, both.tags, both.figures.max_retries) == (
+        "http://argument",
+        "app",
+        ("b", "a"),
+        4,
+    )
     assert Settings.from_environ(ENVIRON, api_key="tml-argument").api_key == "tml-argument"
+
+
+@pytest.mark.parametrize("app", [{"colour": 1}, {"figures": {"colour": 1}}])
+def test_a_setting_that_does_not_exist_is_refused_by_name(app: dict[str, Any]) -> None:
+    """A misspelt setting that is ignored is found after the night it was for."""
+    with pytest.raises(ValueError, match="got colour"):
+        Settings.from_environ(ENVIRON, app=app)
+
+
+@pytest.mark.tinkex("T139")
+@pytest.mark.parametrize(
+    ("word", "is_on"), [("1", True), ("YES", True), (" on ", True), ("", True), ("0", False), ("No", False)]
+)
+def test_a_switch_has_two_words_of_each_kind_and_blank_is_absent(word: str, is_on: object) -> None:
+    """Anything else is refused: a switch that is on by mistake is as bad as one that is off."""
+    assert Settings.from_environ({**ENVIRON, "TINKER_TELEMETRY": word}).telemetry is is_on
+    with pytest.raises(ValueError, match="TINKEX_DUMP_HEADERS must be one of 1, true"):
+        Settings.from_environ({**ENVIRON, "TINKEX_DUMP_HEADERS": "perhaps"})
+
+
+@pytest.mark.tinkex("T138")
+def test_parity_modes_choose_timeouts_and_retries_and_what_is_explicit_wins() -> None:
+    """The official client's figures by default; the older Elixir client's by name."""
+    modes = {
+        mode: Settings.from_environ({**ENVIRON, "TINKEX_PARITY": mode}).figures for mode in ("", "python", "beam", "?")
+    }
+    assert [(one.request_timeout, one.max_retries) for one in modes.values()] == [
+        (60, 10),
+        (60, 10),
+        (120, 2),
+        (60, 10),
+    ]
+    environ = {**ENVIRON, "TINKEX_PARITY": "conservative"}
+    figures = Settings.from_environ(environ, app={"figures": {"max_retries": 7}}).figures
+    assert (figures.request_timeout, figures.max_retries) == (120, 7)
+    assert Settings.from_environ(environ, figures=Figures(max_retries=1)).figures.request_timeout == 60
+
+
+def test_headers_and_queries_are_json_and_a_fault_does_not_repeat_them() -> None:
+    """They hold secrets."""
+    environ = {
+        **ENVIRON,
+        "TINKEX_DEFAULT_HEADERS": '{"X-Token": "hidden"}',
+        "TINKEX_PROXY_HEADERS": '[["P", "hidden"]]',
+    }
+    settings = Settings.from_environ(environ)
+    assert (settings.default_headers, settings.proxy_headers) == ({"X-Token": "hidden"}, {"P": "hidden"})
+    assert "hidden" not in repr(settings)
+    for bad in ("{", "[1]", '{"a": 1}', "7", '"ab"'):
+        with pytest.raises(ValueError, match="TINKEX_DEFAULT_QUERY must be a JSON object") as refused:
+            Settings.from_environ({**ENVIRON, "TINKEX_DEFAULT_QUERY": bad})
+        assert bad not in str(refused.value).removeprefix("TINKEX_DEFAULT_QUERY must be a JSON object").split("{")[0]
+
+
+@pytest.mark.tinkex("T137")
+def test_a_proxy_is_an_address_and_its_password_does_not_show() -> None:
+    """The transport is checked elsewhere to use it."""
+    settings = Settings.from_environ({**ENVIRON, "TINKEX_PROXY": "http://user:sesame2@proxy:3128"})
+    assert "http://***@proxy:3128" in repr(settings)
+    assert "sesame2" not in repr(settings)
+    with pytest.raises(ValueError, match="proxy must be an http:// or https:// address") as refused:
+        Settings.from_environ({**ENVIRON, "TINKEX_PROXY": "socks5://user:sesame2@proxy"})
+    assert "sesame2" not in str(refused.value)
+
+
+def test_feature_gates_are_read_and_the_default_is_all_there_are() -> None:
+    """`open_tinker` names those that do not exist."""
+    assert Settings.from_environ(ENVIRON).feature_gates == FEATURE_GATES
+    assert Settings.from_environ({**ENVIRON, "TINKER_FEATURE_GATES": "x, y,x"}).feature_gates == ("x", "y")
+
+
+def test_without_a_key_a_command_is_enough_and_then_the_stored_one(tmp_path: Path) -> None:
+    """Argument, environment, command, file: in this order."""
+    (tmp_path / ".tinker").mkdir()
+    stored = {"version": 1, "default": "k", "keys": {"k": {"type": "manual", "key": "tml-stored", "name": "n"}}}
+    (tmp_path / ".tinker/credentials.json").write_text(json.dumps(stored))
+    home = {"HOME": str(tmp_path)}
+    assert Settings.from_environ(home).api_key == "tml-stored"
+    assert Settings.from_environ({**home, "TINKER_API_KEY": "tml-e"}).api_key == "tml-e"
+    assert Settings.from_environ({**home, "TINKER_CREDENTIAL_CMD": "print"}).api_key == ""
+    assert Settings.from_environ(home, credential_command="print-secret").api_key == ""
+    assert "print-secret" not in repr(Settings.from_environ(home, credential_command="print-secret"))
+    (tmp_path / ".tinker/credentials.json").write_text('{"default": "tml-x')
+    with pytest.raises(ValueError, match="remove it and log in again") as refused:
+        Settings.from_environ(home)
+    assert "tml-x" not in str(refused.value)
 
 
 def test_the_plain_constructor_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:

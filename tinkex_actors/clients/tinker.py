@@ -23,8 +23,9 @@ from tinkex_actors.clients.rest import RestClient
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
 from tinkex_actors.clients.taking_over import attach_model, finish_left_session
 from tinkex_actors.clients.training import TrainingClient, check_path
+from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
-from tinkex_actors.settings import Settings
+from tinkex_actors.settings import FEATURE_GATES, Settings
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import GET_SAMPLER, SERVER_CAPABILITIES
 from tinkex_actors.transport.stack import HttpBelow, open_transport
@@ -294,8 +295,12 @@ async def open_tinker(
     told = settings or (Settings() if before is None else Settings.local(place.url))
     address = None if before is None else (lambda: place.url)
     # What is plugged in belongs to this loop, and so does the embedded server: the heartbeat cannot have its own.
-    open_line = partial(open_transport, told) if below is None and before is None else None
     record = SessionRecord() if session_id is None else SessionRecord.taken_over(session_id)
+    open_line = None
+    if below is None and before is None:
+        open_line = partial(open_transport, told, config=lambda: record.config)
+    if unknown := [gate for gate in told.feature_gates if gate not in FEATURE_GATES]:
+        get_log().warning("feature gates that do not exist are ignored", gates=unknown)
     async with (
         open_transport(told, below=below, address=address, config=lambda: record.config, metrics=metrics) as transport,
         open_tree(

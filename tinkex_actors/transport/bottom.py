@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from ssl import SSLContext, create_default_context
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -12,8 +13,10 @@ from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.direct import DirectTransport
 from tinkex_actors.transport.heads import HeadWriter
 from tinkex_actors.transport.http import HttpTransport
+from tinkex_actors.transport.lean.dialing import default_context
 from tinkex_actors.transport.lean.limits import Limits
 from tinkex_actors.transport.lean.pool import open_pool
+from tinkex_actors.transport.lean.tls import HTTP_1
 from tinkex_actors.transport.lean.transport import LeanTransport
 from tinkex_actors.transport.seam import Lane, Transport
 
@@ -30,21 +33,21 @@ async def open_bottom(
     Args:
         settings: The address, the key, the headers.
         below: What carries requests: a transport of httpx's kind, which is closed at the end, or an ``httpx.AsyncClient``,
-            which is not. By default the lean pool; or httpx's own, when the environment names a proxy for the address.
+            which is not. By default the lean pool; or httpx's own, when the settings or the environment name a proxy.
         address: Where to send, asked before each request; by default the settings' address. A server that is restarted
             elsewhere is followed.
     """
     where = address or (lambda: settings.base_url)
     if isinstance(below, httpx.AsyncClient):
         yield HttpTransport(below, settings, where)
-    elif below is not None or is_proxied(settings.base_url):
-        async with _open_client(below) as client:
+    elif below is not None or settings.proxy or settings.default_query or is_proxied(settings.base_url):
+        async with _open_client(below, settings) as client:
             yield HttpTransport(client, settings, where)
     else:
         async with (
-            open_pool(limits=_lane_limits(settings.figures)) as pool,
+            open_pool(limits=_lane_limits(settings.figures), context=lambda: _context(settings)) as pool,
             # A signed link leads elsewhere, perhaps through a proxy that our own address does without.
-            _open_client(None if _proxies(settings.base_url) else LeanTransport(pool)) as client,
+            _open_client(None if _proxies(settings.base_url) else LeanTransport(pool), settings) as client,
         ):
             yield DirectTransport(pool, HeadWriter(settings, where), HttpTransport(client, settings, where))
 
@@ -61,9 +64,22 @@ def _proxies(url: str) -> Mapping[str, str]:
     return {} if _is_this_machine(url) else getproxies()
 
 
-def _open_client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+def _open_client(transport: httpx.AsyncBaseTransport | None, settings: Settings) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-    return httpx.AsyncClient(transport=transport, limits=limits)
+    if transport is not None:
+        # httpx lets a proxy win over a transport; what is plugged in has its own way out.
+        return httpx.AsyncClient(transport=transport, limits=limits)
+    proxy = httpx.Proxy(settings.proxy, headers=dict(settings.proxy_headers)) if settings.proxy else None
+    return httpx.AsyncClient(proxy=proxy, verify=_context(settings) if settings.ca_file else True, limits=limits)
+
+
+def _context(settings: Settings) -> SSLContext:
+    """Make the TLS context: the usual one, or one that trusts the given certificates alone."""
+    if not settings.ca_file:
+        return default_context()
+    context = create_default_context(cafile=settings.ca_file)
+    context.set_alpn_protocols([HTTP_1])
+    return context
 
 
 def _lane_limits(figures: Figures) -> dict[str, Limits]:

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from tinkex_actors.transport.seam import PROTOBUF, Content, Lane, Persistence, Route
 from tinkex_actors.types import (
+    AuthTokenResponse,
     ClientConfigResponse,
     ClientDynamicConfigResponse,
     CreateModelResponse,
@@ -99,6 +100,13 @@ DYNAMIC_CONFIG: Question[ClientConfigRequest, ClientDynamicConfigResponse] = Que
     persistence=Persistence.ONCE,
     timeout="control_timeout",
     answer=ClientDynamicConfigResponse,
+)
+AUTH_TOKEN: Question[None, AuthTokenResponse] = Question(
+    name="auth/token",
+    path="/api/v1/auth/token",
+    persistence=Persistence.ONCE,
+    encode=encode_nothing,
+    answer=AuthTokenResponse,
 )
 CREATE_SESSION: Question[CreateSessionRequest, CreateSessionResponse] = Question(
     name="create_session", path="/api/v1/create_session", answer=CreateSessionResponse

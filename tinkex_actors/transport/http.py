@@ -109,7 +109,7 @@ class HttpTransport:
         request = self._client.build_request(
             route.method,
             self._address() + _fill(route.path, body.path_values),
-            params=dict(body.query) or None,
+            params={**self._settings.default_query, **body.query} or None,
             content=None if is_get else _joined(body.content),
             headers=headers,
             timeout=httpx.Timeout(silence, connect=min(figures.connect_timeout, silence)),

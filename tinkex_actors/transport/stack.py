@@ -7,6 +7,8 @@
     Billed       402: everyone pauses, for a while
     Breaking     nothing is sent to a server that has stopped answering, but one at a time
     Budgeted     counts and bytes on their way at once
+    Authorized   the credential: a key, or the token it is exchanged for
+    Dumping      a log of what passes, where the settings want it
     Metered      counts every attempt, and how long it took
     DirectTransport, or HttpTransport over what a user plugs in
 
@@ -19,12 +21,14 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from tinkex_actors.metrics import Metrics
-from tinkex_actors.settings import Figures, Settings
+from tinkex_actors.settings import Settings
+from tinkex_actors.transport.auth import Authorized
 from tinkex_actors.transport.billing import Billed
 from tinkex_actors.transport.bottom import HttpBelow, open_bottom
 from tinkex_actors.transport.breaker import Breaker, Breaking
 from tinkex_actors.transport.budget import Budgeted
 from tinkex_actors.transport.direct import DirectTransport
+from tinkex_actors.transport.dump import Dumping
 from tinkex_actors.transport.http import HttpTransport
 from tinkex_actors.transport.metered import Metered
 from tinkex_actors.transport.pacing import Paced
@@ -44,7 +48,7 @@ class Line:
     def __init__(
         self,
         bottom: Transport,
-        figures: Figures,
+        settings: Settings,
         *,
         chance: Callable[[], float],
         config: Config,
@@ -54,12 +58,13 @@ class Line:
 
         Args:
             bottom: Carries requests.
-            figures: The limits and delays.
+            settings: The key, the limits and the delays.
             chance: Gives numbers in ``[0, 1)`` for the jitter.
             config: Tells what the server has said about itself so far.
             streams: Reads answers while they arrive; beside the layers, since nothing of it is ever sent again.
         """
         self.streams = streams
+        figures = settings.figures
 
         def sample_bytes() -> float:
             return min(figures.sample_dispatch_bytes, config().sample_dispatch_bytes_semaphore_size)
@@ -70,8 +75,9 @@ class Line:
         def billing_pause() -> float:
             return min(figures.billing_pause_max, config().billing_exception_max_pause_duration_sec)
 
+        shown = Dumping(bottom, settings) if settings.dump_headers or settings.dump_bytes else bottom
         budgeted = Budgeted(
-            bottom,
+            Authorized(shown, settings, config, chance=chance),
             counts={Lane.SAMPLE: figures.submissions_at_once},
             sizes={Lane.SAMPLE: sample_bytes, Lane.SUBMIT: train_bytes},
         )
@@ -124,4 +130,4 @@ async def open_transport(
         counted = bottom if metrics is None else Metered(bottom, metrics)
         # Jitter only spreads load: it needs no seed and keeps no secret.
         chance = Random().random  # noqa: S311 - see the line above
-        yield Line(counted, settings.figures, chance=chance, config=config, streams=_streams_below(bottom))
+        yield Line(counted, settings, chance=chance, config=config, streams=_streams_below(bottom))

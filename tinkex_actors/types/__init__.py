@@ -63,6 +63,7 @@ from tinkex_actors.types.errors import (
     BillingError,
     CircuitOpen,
     ConflictError,
+    CredentialError,
     InternalServerError,
     NotFoundError,
     NotSupportedByServer,
@@ -115,6 +116,7 @@ from tinkex_actors.types.sampling import (
     TopkLogprobs,
 )
 from tinkex_actors.types.service import (
+    AuthTokenResponse,
     Capabilities,
     ClientConfigResponse,
     ClientDynamicConfigResponse,
@@ -222,6 +224,7 @@ __all__ = [
     "AuditEventType",
     "AuditLogEntry",
     "AuditLogResponse",
+    "AuthTokenResponse",
     "AuthenticationError",
     "BadRequestError",
     "BillingError",
@@ -245,6 +248,7 @@ __all__ = [
     "CreateModelResponse",
     "CreateSamplingSessionResponse",
     "CreateSessionResponse",
+    "CredentialError",
     "CurrentCheckpointStorageUsageItem",
     "CurrentCheckpointStorageUsageResponse",
     "Cursor",

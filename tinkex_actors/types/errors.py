@@ -16,6 +16,7 @@ The names are those of the official SDK where it has one, so that ``except`` cla
     │     └─ NotFoundError 404
     ├─ RequestFailedError             the server accepted the operation and then failed it
     ├─ PromiseExpired                 the server no longer knows the operation it accepted
+    ├─ CredentialError                no usable key: expired, or its command failed
     ├─ RequestInvalid                 a request of another shape than the protocol's (what a server raises)
     └─ NotSupportedByServer           this kind of server has no equivalent of the feature
 
@@ -218,6 +219,10 @@ class PromiseExpired(TinkerError):
         """The lost promise."""
         self.operation = operation
         """The protocol's name of what was being done."""
+
+
+class CredentialError(TinkerError):
+    """There is no usable credential: a token has expired, or the command that prints one failed. Nothing was sent."""
 
 
 class RequestInvalid(TinkerError):

@@ -62,6 +62,13 @@ class UnloadModelResponse:
 
 
 @frozen
+class AuthTokenResponse:
+    """What a credential was exchanged for."""
+
+    jwt: str
+
+
+@frozen
 class HealthResponse:
     """Whether the server is well."""
 

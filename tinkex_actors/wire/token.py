@@ -4,7 +4,10 @@ No message made here repeats a token.
 """
 
 from base64 import urlsafe_b64decode
+from math import isfinite
 from typing import Any
+
+from attrs import frozen
 
 from tinkex_actors.types import WhoamiResponse
 from tinkex_actors.wire._json_rules import as_dict
@@ -26,6 +29,29 @@ def decode_whoami(token: str) -> WhoamiResponse:
         case _:
             raise ValueError("the token must have the claims sub and org_id, got one that has not; log in anew")
     return WhoamiResponse(user, f"tml:organization:{organisation}", email if isinstance(email, str) and email else None)
+
+
+@frozen
+class Lifetime:
+    """When a token was made and when it ends, in seconds since the epoch."""
+
+    issued_at: float
+    expires_at: float
+
+
+def decode_lifetime(token: str) -> Lifetime | None:
+    """Read how long a JWT lives; ``None`` for what is no JWT, or one without usable times."""
+    try:
+        claims = _read_claims(token)
+    except ValueError:
+        return None
+    match claims.get("iat", 0), claims.get("exp"):
+        case (bool(), _) | (_, bool()):  # numbers to Python, and to nobody else
+            return None
+        case ((int() | float() as issued), (int() | float() as expires)) if isfinite(issued) and isfinite(expires):
+            return Lifetime(issued, expires)
+        case _:
+            return None
 
 
 def _read_claims(token: str) -> dict[str, Any]:

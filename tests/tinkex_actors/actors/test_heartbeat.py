@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import trio
+from attrs import evolve
 from structlog.testing import capture_logs
 
 from supervisors import ChildStarted
@@ -66,6 +67,17 @@ async def test_no_thread_outlives_its_client(server: RealServer) -> None:
         async with open_tinker(server.settings()):
             raise KeyError("bug")
     assert not beating_threads()
+
+
+@pytest.mark.tinkex("T137")
+async def test_the_heartbeat_and_everything_else_use_the_proxy(server: RealServer) -> None:
+    """A setting that is validated and then forgotten is worse than none."""
+    settings = evolve(server.settings(), base_url="http://far.example/tinker", proxy=server.url)
+    async with open_tinker(settings):
+        server.block_until_beats(1)
+    asked = {path.rpartition("/")[2] for path in server.proxied}
+    assert all(path.startswith("http://far.example/tinker/api/v1/") for path in server.proxied)
+    assert asked >= {"config", "create_session", "session_heartbeat", "finish"}
 
 
 async def test_a_crashed_heartbeat_beats_on_in_its_next_life(server: RealServer) -> None:
