@@ -120,6 +120,8 @@ class Figures:
     poll_backoff_max: float = field(default=30.0, validator=_above_zero)
     """The longest delay after a poll that was refused with 429, timed out or found no server."""
 
+    bulk_poll_delay: float = field(default=1.0, validator=_above_zero)
+    """How long until a poll for many samples is repeated that failed."""
     lost_poll_delay: float = field(default=0.1, validator=_above_zero)
     """How long until a poll is begun again that was lost with its poller."""
     garbled_promises: int = field(default=3, validator=_above_zero)

@@ -52,3 +52,5 @@ class Retrieval(Generic[R]):
 
     operation: Operation[R]
     promise: Promise
+    payload_bytes: int | None = None
+    """How large the result is, if that is known before it is asked for."""

@@ -49,7 +49,7 @@ class Poller(Crashable):
             return await self._poll(retrieval)
 
     async def _poll(self, retrieval: Retrieval[Any]) -> Value[Any]:
-        progress = Progress()
+        progress = Progress(payload_bytes=retrieval.payload_bytes)
         retrieval.operation.standing.attempts = 0
         retrieval.operation.standing.wait("the result")
         while True:

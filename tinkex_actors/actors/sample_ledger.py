@@ -14,6 +14,10 @@ from tinkex_actors.actors.errors import OperationWithdrawn, fresh
 from tinkex_actors.actors.ledger import Entry, nobody
 from tinkex_actors.actors.operation import Value
 from tinkex_actors.actors.queue_state import QueueWatch
+from tinkex_actors.types.ids import SamplingSessionId
+
+COPY_SPAN = 10**9
+"""How many numbers a copy of a sampling client has; servers tell the copy by it."""
 
 
 @define(eq=False)
@@ -24,7 +28,11 @@ class SampleLedger:
     """For messages: which client this is."""
     key: str
     """What the idempotency keys of its requests begin with."""
-    next_number: int = 0
+    session_id: SamplingSessionId
+    """Of which sampling session."""
+    copy: int = 0
+    """Which copy of the sampling client this is: each has numbers of its own, 10^9 of them."""
+    next_number: int = field(init=False)
     waiting: deque[Entry] = field(factory=deque[Entry])
     open: dict[int, Entry] = field(factory=dict[int, Entry])
     """Numbered and not yet answered; with a promise or, in doubt, without."""
@@ -37,6 +45,10 @@ class SampleLedger:
 
     def __attrs_post_init__(self) -> None:
         self.queue = QueueWatch(self.name, "sampling")
+
+    @next_number.default
+    def _first_number(self) -> int:
+        return self.copy * COPY_SPAN
 
     def enlist(self, entry: Entry) -> None:
         """Let a sample wait.

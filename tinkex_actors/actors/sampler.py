@@ -7,14 +7,15 @@ and the server is told where it listens.
 
 from collections.abc import Awaitable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
 from supervisors import ActorCrashed, ActorNotAlive, Ref
+from tinkex_actors.actors.completions import Completions
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.ledger import Entry
-from tinkex_actors.actors.operation import Retrieval
+from tinkex_actors.actors.operation import Retrieval, Value
 from tinkex_actors.actors.poller import Poller
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.sample_ledger import SampleLedger
@@ -50,12 +51,17 @@ class Sampler(Crashable):
         self._poller = poller
         self._figures = figures
         self._running: dict[int, trio.CancelScope] = {}
+        self._completions: Completions | None = None
+        self._asked_alone: set[int] = set()
+        self._cancelling = trio.CapacityLimiter(1)
         self._resubmissions: dict[int, int] = {}
 
     async def on_start(self) -> None:
         """Take the ledger over where the last life left it."""
         ref = self.ref
         self._ledger.knock = partial(ref.cast_nowait, Sampler.work_off)
+        # Their completions may have come to the last life: they are asked for one by one.
+        self._asked_alone.update(self._ledger.open)
         for number in self._ledger.open:
             ref.cast_nowait(Sampler.serve, number)
         ref.cast_nowait(Sampler.work_off)
@@ -65,7 +71,10 @@ class Sampler(Crashable):
         for number, scope in self._running.items():
             if number not in self._ledger.open:
                 scope.cancel()
-        limit = min(self._figures.sample_in_flight, self._record.config.sample_max_concurrent_requests)
+        limit = self._figures.sample_in_flight
+        if not self._record.capabilities.bulk_poll:
+            # With one poll for all of them, the server does not mind how many there are.
+            limit = min(limit, self._record.config.sample_max_concurrent_requests)
         while self._ledger.waiting and len(self._ledger.open) < limit:
             self.ref.cast_nowait(Sampler.serve, self._ledger.begin())
 
@@ -75,19 +84,25 @@ class Sampler(Crashable):
         if entry is None:
             return
         try:
-            if entry.slot.promise is None:
-                await self._submit(entry, number)
-            if entry.slot.promise is not None:
-                await self._retrieve(entry, number, entry.slot.promise)
+            await self._bring(entry, number)
         except PromiseExpired as lost:
             self._ask_anew(number, lost)
         except TinkerError as error:
             self._ledger.settle(number, error)
         except (ActorCrashed, ActorNotAlive):
             # The poller's next life knows nothing of us, and asking twice for one promise is harmless.
+            self._asked_alone.add(number)
             self.send_after(self._figures.lost_poll_delay, Sampler.serve, number)
         if self._ledger.waiting:
             self.ref.cast_nowait(Sampler.work_off)
+
+    async def _bring(self, entry: Entry, number: int) -> None:
+        if entry.slot.promise is None:
+            await self._submit(entry, number)
+        if entry.slot.promise is not None:
+            await self._retrieve(entry, number, entry.slot.promise)
+        if number not in self._ledger.open:
+            self._asked_alone.discard(number)
 
     async def _submit(self, entry: Entry, number: int) -> None:
         operation = entry.operation
@@ -107,12 +122,41 @@ class Sampler(Crashable):
             self._record.learn("sequence_ids", is_there=promise.sample_sequence_ids is not None)
 
     async def _retrieve(self, entry: Entry, number: int, promise: Promise) -> None:
-        retrieval = Retrieval(entry.operation, promise)
-        value = await self._away(number, self._poller.call(Poller.retrieve, retrieval))
+        value = await self._away(number, self._fetch(entry, number, promise))
         if value is not None:
             self._ledger.settle(number, value)
         elif self._record.dynamic_config.sample_cancel_enabled:
             self.start_soon(self._tell_server, promise.request_id)
+
+    # Each slot knows the type of its own value.
+    async def _fetch(self, entry: Entry, number: int, promise: Promise) -> Value[Any]:
+        """Get the result of a promise, and wait first until it is complete where the server tells that of many at once."""
+        completions = None if number in self._asked_alone else self._open_completions()
+        if completions is None:
+            return await self._poller.call(Poller.retrieve, Retrieval(entry.operation, promise))
+        complete = await completions.wait(promise.request_id)
+        retrieval = Retrieval(entry.operation, promise, complete.payload_bytes)
+        try:
+            value = await self._poller.call(Poller.retrieve, retrieval)
+        except TinkerError:
+            completions.note_fetched(promise.request_id)
+            raise
+        completions.note_fetched(promise.request_id)
+        return value
+
+    def _open_completions(self) -> Completions | None:
+        """Begin to poll for all samples at once, where the server offers that and nothing speaks against it."""
+        if not self._record.capabilities.bulk_poll:
+            return None
+        if self._completions is None:
+            ledger = self._ledger
+            self._completions = Completions(self._transport, self._figures, ledger.session_id, ledger.copy)
+            self.start_soon(self._poll_for_all, self._completions)
+        return self._completions
+
+    async def _poll_for_all(self, completions: Completions) -> None:
+        await completions.run()
+        self._record.learn("bulk_poll", is_there=False)
 
     async def _away(self, number: int, work: Awaitable[T]) -> T | None:
         """Await *work* outside the turn; ``None`` if sample *number* is withdrawn meanwhile."""
@@ -129,7 +173,7 @@ class Sampler(Crashable):
 
     def _ask_anew(self, number: int, lost: PromiseExpired) -> None:
         tries = self._resubmissions.pop(number, 0)
-        if tries >= self._figures.sample_resubmissions:
+        if tries >= self._figures.sample_resubmissions or self._record.config.sample_no_retries:
             self._ledger.settle(number, lost)
             return
         renewed = self._ledger.renumber(number)
@@ -138,7 +182,9 @@ class Sampler(Crashable):
             self.ref.cast_nowait(Sampler.serve, renewed)
 
     async def _tell_server(self, request_id: RequestId) -> None:
+        self._cancelling.total_tokens = max(self._record.dynamic_config.sample_cancel_max_batch_size, 1)
         try:
-            await tell(self._transport, CANCEL_FUTURE, CancelFutureRequest(request_id))
+            async with self._cancelling:
+                await tell(self._transport, CANCEL_FUTURE, CancelFutureRequest(request_id))
         except TinkerError as error:
             _log.debug("the server was not told that a sample is unwanted", error=str(error))

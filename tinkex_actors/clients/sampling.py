@@ -208,10 +208,15 @@ class SamplingClient:
 
 
 def open_sampling_client(
-    tree: TinkerTree, session_id: SamplingSessionId, base_model: str, *, records_stability: bool = False
+    tree: TinkerTree,
+    session_id: SamplingSessionId,
+    base_model: str,
+    *,
+    records_stability: bool = False,
+    copy: int = 0,
 ) -> SamplingClient:
-    """Have an actor serve the sampling session *session_id*."""
-    ledger = SampleLedger(tree.name_client("sampler"), f"tinkex-{session_id}")
+    """Have an actor serve the sampling session *session_id*, as copy number *copy* of its client."""
+    ledger = SampleLedger(tree.name_client("sampler"), f"tinkex-{session_id}", session_id, copy)
     tree.add_sampler(ledger)
     return SamplingClient(tree, ledger, session_id, base_model, records_stability=records_stability)
 

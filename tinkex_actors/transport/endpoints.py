@@ -43,9 +43,13 @@ from tinkex_actors.wire.requests import (
     CreateSessionRequest,
     FinishSessionRequest,
     GetInfoRequest,
+    JoinSamplingSessionRequest,
+    JoinSamplingSessionResponse,
     LoadWeightsRequest,
     OptimStepRequest,
     RetrieveFutureRequest,
+    RetrieveFuturesRequest,
+    RetrieveFuturesResponse,
     SampleRequest,
     SaveWeightsExternalRequest,
     SaveWeightsForSamplerRequest,
@@ -308,3 +312,25 @@ STREAM_SAMPLE: Endpoint[SampleRequest] = Endpoint(
     feature="samples token by token",
 )
 """Answered with server-sent events."""
+JOIN_SAMPLING_SESSION: Question[JoinSamplingSessionRequest, JoinSamplingSessionResponse] = Question(
+    name="join_sampling_session",
+    path="/api/v1/join_sampling_session",
+    persistence=Persistence.PATIENCE,
+    feature="numbers for the copies of a sampling client",
+    answer=JoinSamplingSessionResponse,
+)
+RETRIEVE_FUTURES: Question[RetrieveFuturesRequest, RetrieveFuturesResponse] = Question(
+    name="retrieve_futures",
+    path="/api/v1/retrieve_futures",
+    persistence=Persistence.ONCE,
+    timeout="retrieve_timeout",
+    answer=RetrieveFuturesResponse,
+)
+ACKNOWLEDGE_FUTURES: Question[RetrieveFuturesRequest, RetrieveFuturesResponse] = Question(
+    name="retrieve_futures",
+    path="/api/v1/retrieve_futures",
+    persistence=Persistence.ONCE,
+    timeout="control_timeout",
+    answer=RetrieveFuturesResponse,
+)
+"""The same when nobody waits: the server answers at once."""

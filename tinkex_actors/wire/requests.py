@@ -299,3 +299,43 @@ class SampleRequest:
     prompt_logprobs_last_n: int | None = None
     record_stability_info: bool | None = None
     type: Literal["sample"] = "sample"
+
+
+@frozen
+class PollTarget:
+    """Whose samples ``retrieve_futures`` is about."""
+
+    sampling_session_id: SamplingSessionId
+    cloned_sampler_id: int
+    type: Literal["sampling_session"] = "sampling_session"
+
+
+@frozen
+class RetrieveFuturesRequest:
+    """``retrieve_futures``: one poll for all samples of one copy of a sampling client."""
+
+    target: PollTarget
+    prev_cursor: int
+    """Everything at or before it is acknowledged."""
+    timeout: float | None = None
+    """In seconds; ``None`` lets the server choose, 0 only acknowledges."""
+    retrieved_request_ids: tuple[RequestId, ...] = ()
+    """Results that were fetched, so that the server may forget them."""
+
+
+@frozen
+class Completion:
+    """A sample that is finished or has failed."""
+
+    state: Literal["finished", "failed"]
+    request_id: RequestId
+    response_payload_uncompressed_size: int | None = None
+    """In bytes."""
+
+
+@frozen
+class RetrieveFuturesResponse:
+    """What was completed since the cursor."""
+
+    completions: tuple[Completion, ...]
+    cursor: int

@@ -12,7 +12,7 @@ from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.transport.endpoints import SAMPLE
 from tinkex_actors.types.errors import RequestFailedError
 from tinkex_actors.types.futures import Promise
-from tinkex_actors.types.ids import RequestId
+from tinkex_actors.types.ids import RequestId, SamplingSessionId
 
 
 def entry() -> Entry:
@@ -21,7 +21,7 @@ def entry() -> Entry:
 
 def test_a_lost_promise_makes_a_new_request_of_the_same_sample() -> None:
     """It gets a number of its own, and forgets the promise that was lost."""
-    ledger, sample = SampleLedger("sampler-0", "key"), entry()
+    ledger, sample = SampleLedger("sampler-0", "key", SamplingSessionId("Q")), entry()
     ledger.enlist(sample)
     assert ledger.begin() == 0
     sample.slot.accept(Promise(RequestId("r")))
@@ -33,7 +33,10 @@ def test_a_lost_promise_makes_a_new_request_of_the_same_sample() -> None:
 def test_a_withdrawn_sample_is_gone_and_the_server_of_the_ledger_is_told() -> None:
     """Whoever works on it finds it no longer open; its fate cannot change any more."""
     knocks = list[str]()
-    ledger, sample = SampleLedger("sampler-0", "key", knock=lambda: knocks.append("knock")), entry()
+    ledger, sample = (
+        SampleLedger("sampler-0", "key", SamplingSessionId("Q"), knock=lambda: knocks.append("knock")),
+        entry(),
+    )
     ledger.enlist(sample)
     ledger.begin()
     assert ledger.withdraw(sample)
@@ -45,7 +48,7 @@ def test_a_withdrawn_sample_is_gone_and_the_server_of_the_ledger_is_told() -> No
 
 def test_a_closed_ledger_takes_nothing_in() -> None:
     """Every sample has an answer, and later ones fail at the door."""
-    ledger, waiting, opened = SampleLedger("sampler-0", "key"), entry(), entry()
+    ledger, waiting, opened = SampleLedger("sampler-0", "key", SamplingSessionId("Q")), entry(), entry()
     ledger.enlist(opened)
     ledger.begin()
     ledger.enlist(waiting)
@@ -60,7 +63,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = SampleLedger("sampler-0", "key")
+        self.ledger = SampleLedger("sampler-0", "key", SamplingSessionId("Q"))
         self.samples = list[Entry]()
 
     @rule()
