@@ -47,11 +47,13 @@ if TYPE_CHECKING:
         PagedList,
         Pending,
         RestClient,
+        SamplerHandle,
         SamplingClient,
         TinkerClient,
         Tokenizer,
         TrainingClient,
         open_rest_client,
+        open_sampler,
         open_tinker,
     )
     from tinkex_actors.settings import (
@@ -88,6 +90,7 @@ __all__ = [
     "Pending",
     "RestClient",
     "SampleResponse",
+    "SamplerHandle",
     "SamplingClient",
     "SamplingParams",
     "SessionEnded",
@@ -98,6 +101,7 @@ __all__ = [
     "Tokenizer",
     "TrainingClient",
     "open_rest_client",
+    "open_sampler",
     "open_tinker",
 ]
 
@@ -109,11 +113,13 @@ _HOMES = {
         "PagedList",
         "Pending",
         "RestClient",
+        "SamplerHandle",
         "SamplingClient",
         "TinkerClient",
         "Tokenizer",
         "TrainingClient",
         "open_rest_client",
+        "open_sampler",
         "open_tinker",
     ),
     "tinkex_actors.settings": ("Figures", "Settings"),

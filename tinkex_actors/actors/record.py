@@ -36,6 +36,9 @@ class SessionRecord:
     is_foreign: bool = False
     """Whether another process has opened it, so that its switches are still to be asked for."""
 
+    is_borrowed: bool = False
+    """Whether it is another's: kept alive while we are here, never ended, never replaced."""
+
     @classmethod
     def taken_over(cls, session_id: SessionId) -> "SessionRecord":
         """Go on with a session that another process has opened, and left.
@@ -55,6 +58,12 @@ class SessionRecord:
         if self.session_id is None:
             raise SessionEnded("there is no session with the server; it is being opened, or could not be")
         return self.session_id
+
+    def begin_with(self, config: ClientConfigResponse) -> None:
+        """Note what the server says of itself in its switches."""
+        self.config = config
+        self.learn("bulk_poll", is_there=config.sample_use_retrieve_futures)
+        self.learn("join_sampling_session", is_there=config.sample_join_sampling_session)
 
     def presume(self, capability: str, *, is_there: bool) -> None:
         """Begin with the likelier case; the server will show which it is."""

@@ -18,7 +18,6 @@ from tinkex_actors.transport.ask import ask, tell
 from tinkex_actors.transport.endpoints import CLIENT_CONFIG, CREATE_SESSION, DYNAMIC_CONFIG, HEARTBEAT, Question
 from tinkex_actors.transport.seam import Transport
 from tinkex_actors.types.errors import APIStatusError, NotFoundError, TinkerError
-from tinkex_actors.types.service import ClientConfigResponse
 from tinkex_actors.types.sessions import CreateSessionResponse
 from tinkex_actors.wire.requests import ClientConfigRequest, CreateSessionRequest, SessionHeartbeatRequest
 
@@ -44,7 +43,7 @@ class Session(Crashable):
 
     async def on_start(self) -> None:
         """Open the session, unless a former life has."""
-        if self._record.session_id is None:
+        if self._record.session_id is None and not self._record.is_borrowed:
             await self._open()
         elif self._record.is_foreign:
             await self._take_over()
@@ -96,9 +95,7 @@ class Session(Crashable):
             # Servers of the JSON generation have none. One that takes protobuf all the same will refuse JSON.
             record.presume("protobuf_requests", is_there=False)
         else:
-            record.config = config
-            for capability, is_there in _begin_capabilities(config).items():
-                record.learn(capability, is_there=is_there)
+            record.begin_with(config)
         dynamic = await self._ask_if_known(DYNAMIC_CONFIG)
         record.learn("dynamic_config", is_there=dynamic is not None)
         record.dynamic_config = dynamic or record.dynamic_config
@@ -122,13 +119,6 @@ class Session(Crashable):
             return await ask(self._transport, question, ClientConfigRequest(SDK_VERSION))
         except NotFoundError:
             return None
-
-
-def _begin_capabilities(config: ClientConfigResponse) -> dict[str, bool]:
-    return {
-        "bulk_poll": config.sample_use_retrieve_futures,
-        "join_sampling_session": config.sample_join_sampling_session,
-    }
 
 
 def _say(opened: CreateSessionResponse) -> None:

@@ -89,6 +89,8 @@ class TinkerTree:
     """Opens a line of the heartbeat's own, where that is possible."""
     metrics: Metrics = field(factory=Metrics)
     """No actor: there is nothing in it to restart, and it outlives every crash."""
+    address: Callable[[], str] | None = None
+    """Says where the server is at the moment, if that is not what the settings say."""
     loss_threads: LossThreads = field(init=False)
     ledgers: dict[str, Ledger | SampleLedger] = field(factory=dict[str, Ledger | SampleLedger])
     members: dict[str, ChildSpec[Actor]] = field(factory=dict[str, ChildSpec[Actor]])
@@ -311,7 +313,7 @@ def _first_cause(error: StartError) -> BaseException:
 
 async def _finish(record: SessionRecord, transport: Transport, reason: FinishReason, within: float) -> None:
     """Tell the server that the session is over, within *within* seconds and whatever is being cancelled around us."""
-    if record.session_id is None or not record.capabilities.finish:
+    if record.session_id is None or record.is_borrowed or not record.capabilities.finish:
         return
     with trio.CancelScope(shield=True), trio.move_on_after(within):
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import evolve
 
@@ -13,6 +13,7 @@ from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.clients.handle import SamplerHandle
 from tinkex_actors.clients.sample_stream import SampleStream, StreamSource
 from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
 from tinkex_actors.compute.prompt_answers import Asked, align_prompt, name_missing
@@ -193,6 +194,36 @@ class SamplingClient:
         )
         # It was asked for, so it is there.
         return answer.prompt_logprobs or []
+
+    def handle(self) -> SamplerHandle:
+        """Describe this client for another process, where `open_sampler` makes a copy of it. It pickles, key included.
+
+        Raises:
+            SessionEnded: The session is over.
+        """
+        tree = self._tree
+        settings, record = tree.settings, tree.record
+        return SamplerHandle(
+            session_id=record.id,
+            sampling_session_id=self._session_id,
+            base_model=self._base_model,
+            base_url=settings.base_url if tree.address is None else tree.address(),
+            default_headers=settings.default_headers,
+            config=record.config,
+            dynamic_config=record.dynamic_config,
+            record_stability_info=self._records_stability,
+            api_key=settings.api_key,
+        )
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a client is nothing without its actors.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            "a SamplingClient cannot be pickled; pickle client.handle(), and open_sampler(handle) over there"
+        )
 
     def get_base_model(self) -> str:
         """Return the name of the base model; empty where the server does not say it."""

@@ -313,4 +313,5 @@ async def open_tinker(
             metrics=metrics,
         ) as tree,
     ):
+        tree.address = address
         yield TinkerClient(tree)
