@@ -31,12 +31,14 @@ COMMANDS: dict[str, Leaf | Branch] = {
         "unpublish": Leaf(_CHECKPOINTS, "unpublish", "Let nobody else load a checkpoint."),
         "set-ttl": Leaf(_CHECKPOINTS, "set_ttl", "Have a checkpoint deleted after a time, or never."),
         "copy": Leaf(_CHECKPOINTS, "copy", "Copy a checkpoint into a project."),
+        "download": Leaf(_CLI + "checkpoint_download", "command", "Fetch a checkpoint's files into a folder."),
         "delete": Leaf(_CLI + "checkpoint_delete", "command", "Delete checkpoints for good."),
     }),
     "session": Branch("Look at sessions.", {
         "list": Leaf(_CLI + "sessions", "list_sessions", "List the ids of sessions, the newest first."),
         "info": Leaf(_CLI + "sessions", "info", "Show the training runs and samplers of a session."),
         "search": Leaf(_CLI + "session_search", "command", "Search sessions by name, project, metadata or status."),
+        "export-trace": Leaf(_CLI + "session_trace", "command", "Have a session's trace built, and fetch it."),
         "set-project": Leaf(_CLI + "sessions", "set_project", "Move a session into a project."),
     }),
     "auth": Branch("Log in and out, and see as whom.", {

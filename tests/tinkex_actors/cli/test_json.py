@@ -12,11 +12,12 @@ SHAPES: dict[str, Any] = json.loads(Path(__file__).with_name("json_shapes.json")
 _MISSING = "tinker://nobody/weights/none"
 
 
-def _arguments(stage: Stage, command: str) -> list[str]:
+def _arguments(stage: Stage, command: str, folder: Path) -> list[str]:
     session = stage.run_id.partition(":")[0]
     more = {
         "billing usage": ["2026-01-01", "2026-01-02"],
         "checkpoint delete": [_MISSING, "--yes"],
+        "checkpoint download": [stage.state, "--output", str(folder / "adapter")],
         "checkpoint info": [stage.state],
         "checkpoint publish": [stage.state],
         "checkpoint set-ttl": [stage.state, "--remove"],
@@ -52,9 +53,9 @@ def _faults(value: Any, shape: Any, where: str = "$") -> list[str]:
 
 
 @pytest.mark.parametrize("command", sorted(SHAPES))
-def test_the_answer_in_json_has_the_promised_shape(stage: Stage, command: str) -> None:
+def test_the_answer_in_json_has_the_promised_shape(stage: Stage, command: str, tmp_path: Path) -> None:
     """Field for field; nothing but the document is on stdout."""
-    told = stage.tinkex(*_arguments(stage, command), "--json")
+    told = stage.tinkex(*_arguments(stage, command, tmp_path), "--json")
 
     assert told.status == (1 if command == "checkpoint delete" else 0), told.err
     assert _faults(told.document, SHAPES[command]) == []
