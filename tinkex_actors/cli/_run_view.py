@@ -77,22 +77,9 @@ class RunView:
 
 
 def _loss(site: RunSite) -> float | None:
-    row = site.progress.last_row
-    loss = row.get("train_mean_nll", row.get("train_loss"))
+    loss = site.report()["loss"]
     return loss if isinstance(loss, float) else None
 
 
 def _line(site: RunSite) -> dict[str, object]:
-    progress = site.progress
-    return {
-        "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "run": site.name,
-        "state": progress.state,
-        "step": progress.steps_done,
-        "steps": site.plan.steps,
-        "loss": _loss(site),
-        "checkpoint": progress.last_checkpoint,
-        "recoveries": progress.recoveries,
-        "replayed": progress.replayed,
-        "failure": progress.last_failure,
-    }
+    return {"ts": datetime.now(UTC).isoformat(timespec="milliseconds"), **site.report()}

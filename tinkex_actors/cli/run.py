@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import attrs
 import click
 import trio
 from rich.console import Console
@@ -12,12 +13,15 @@ from supervisors import SupervisorsError
 from tinkex_actors.cli._errors import describe_failure
 from tinkex_actors.cli._logging import log_to_stderr
 from tinkex_actors.cli._run_view import RunView
-from tinkex_actors.daemon.daemon import open_daemon
+from tinkex_actors.daemon.citizen import Citizen
+from tinkex_actors.daemon.daemon import Daemon, open_daemon
 from tinkex_actors.daemon.errors import RunError, leaves
 from tinkex_actors.daemon.exits import ExitCode, exit_code_of
+from tinkex_actors.daemon.notify import Notifier
 from tinkex_actors.daemon.plan import Plan
 from tinkex_actors.daemon.plan_checks import check_data
 from tinkex_actors.daemon.plan_file import read_plan
+from tinkex_actors.daemon.reloading import reload_plan
 from tinkex_actors.daemon.signals import Signals
 from tinkex_actors.daemon.site import Ending, RunState
 from tinkex_actors.settings import Settings
@@ -62,10 +66,32 @@ def _settings(plan: Plan) -> Settings | None:
 async def _run(plan: Plan, settings: Settings | None) -> int:
     with RunView(Console(highlight=False), plan) as view:
         async with open_daemon(plan, settings=settings, tell=view.tell) as daemon, trio.open_nursery() as nursery:
-            await nursery.start(Signals(daemon).heed)
+            citizen = Citizen(daemon, Notifier.from_environ(os.environ))
+            await nursery.start(_Host(daemon, citizen, plan).signals().heed)
+            await nursery.start(citizen.live)
             endings = await daemon.wait()
             nursery.cancel_scope.cancel()
     return _report(endings)
+
+
+@attrs.frozen
+class _Host:
+    """What signals do beyond the daemon: systemd hears of a drain, and the plan's file is read again."""
+
+    daemon: Daemon
+    citizen: Citizen
+    plan: Plan
+
+    def signals(self) -> Signals:
+        return Signals(self.daemon, reload=self._reload, on_drain=self._drain)
+
+    async def _drain(self) -> None:
+        await self.citizen.notifier.stopping(self.plan.daemon.drain_seconds)
+
+    async def _reload(self) -> None:
+        await self.citizen.notifier.reloading()
+        await reload_plan(self.daemon, self.plan.path, os.environ)
+        await self.citizen.notifier.ready(self.citizen.describe())
 
 
 def _report(endings: Mapping[str, Ending]) -> ExitCode:

@@ -35,7 +35,7 @@ class Signals:
 
     daemon: Daemon
     reload: Callable[[], Awaitable[None]] = _nothing
-    on_drain: Callable[[], None] = lambda: None
+    on_drain: Callable[[], Awaitable[None]] = _nothing
     is_draining: bool = False
 
     async def heed(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -59,8 +59,8 @@ class Signals:
             case _:
                 self.is_draining = True
                 _log.info("draining: steps under way are finished and saved", signal=number.name)
-                self.on_drain()
                 self.daemon.drain()
+                await self.on_drain()
                 nursery.start_soon(self._bound)
 
     async def _bound(self) -> None:

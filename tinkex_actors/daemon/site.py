@@ -113,6 +113,22 @@ class RunSite:
             self.ended.set()
             self.tell(self)
 
+    def report(self) -> dict[str, JsonScalar]:
+        """Say where the run is, for those who cannot look."""
+        progress = self.progress
+        loss = progress.last_row.get("train_mean_nll", progress.last_row.get("train_loss"))
+        return {
+            "run": self.name,
+            "state": progress.state,
+            "step": progress.steps_done,
+            "steps": self.plan.steps,
+            "loss": loss,
+            "checkpoint": progress.last_checkpoint,
+            "recoveries": progress.recoveries,
+            "replayed": progress.replayed,
+            "failure": progress.last_failure,
+        }
+
     def turn(self, state: RunState) -> None:
         """Note what it does now."""
         self.progress.state = state

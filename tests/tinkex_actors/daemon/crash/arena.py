@@ -17,7 +17,8 @@ from attrs import define, field, frozen
 
 from tests.tinkex_actors.daemon.crash.judge import Deed, history_of_checkpoint, read_audit
 
-PATIENCE = 120.0
+PATIENCE = 900.0
+"""Seconds until a process that hangs fails its test; a busy machine starts one in minutes."""
 KINDS = ("daemon", "server", "both", "actors", "saving", "journal", "recovery")
 _VICTIM = (sys.executable, "-m", "tests.tinkex_actors.daemon.crash.victim")
 _ROOT = Path(__file__).parents[4]
@@ -36,6 +37,8 @@ poll_delay_max = 0.2
 poll_backoff_max = 0.2
 poll_interval_min = 0.01
 max_restarts = 100000
+breaker_open_base = 0.05
+breaker_open_max = 0.2
 
 [runs.run]
 base_model = "tinkex/tiny"
@@ -82,6 +85,21 @@ class Tally:
     """Steps that were done again."""
     attached: int = 0
     """Lives that were gone on with after their process was killed."""
+    runs: int = 0
+    """Runs that were finished and compared."""
+    differences: int = 0
+    """Runs whose metrics or history were others than undisturbed."""
+
+    def table(self) -> str:
+        """Draw it in Markdown."""
+        rows = [*sorted(self.kills.items()), ("**all kills**", sum(self.kills.values()))]
+        rows += [("actors crashed besides", self.strikes), ("models gone on with", self.attached)]
+        rows += [
+            ("steps done again", self.replayed),
+            ("runs compared", self.runs),
+            ("**differences**", self.differences),
+        ]
+        return "\n".join(["| what | times |", "|---|---:|", *(f"| {name} | {times} |" for name, times in rows)])
 
 
 @define(eq=False)
@@ -94,6 +112,8 @@ class Arena:
     server: trio.Process | None = None
     tally: Tally = field(factory=Tally)
     _runs: int = 0
+    _replayed: int = 0
+    """What the daemon that runs has told last."""
 
     # ------------------------------------------------------------------ processes
 
@@ -115,6 +135,7 @@ class Arena:
 
     async def _open(self, *arguments: str, **variables: str) -> trio.Process:
         environment = {**os.environ, "TINKER_API_KEY": "tml-local", "TINKER_TELEMETRY": "0", **variables}
+        self._replayed = 0
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             return await trio.lowlevel.open_process(
                 [*_VICTIM, *arguments], stdout=PIPE, stderr=log, env=environment, cwd=_ROOT
@@ -184,6 +205,11 @@ class Arena:
 
     def _note(self, line: dict[str, object]) -> None:
         self.tally.strikes += "strikes" in line
+        replayed = line.get("replayed")
+        if isinstance(replayed, int):
+            self.tally.replayed += max(0, replayed - self._replayed)
+            self._replayed = replayed
+        self.tally.attached = (self.folder / "daemon.log").read_text().count("went on with the model")
 
     def _result(self, folder: Path) -> Result:
         run = folder / "runs" / "run"

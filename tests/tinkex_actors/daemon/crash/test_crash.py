@@ -1,6 +1,6 @@
 """Whatever dies, whenever: the weights and the metrics are those of a run that nobody disturbed.
 
-``CRASH_KILLS`` says how many kills (7 by default, one of each kind), ``CRASH_SEED`` which.
+``CRASH_KILLS`` says how many kills (3 by default), ``CRASH_SEED`` which.
 """
 
 import os
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tests.tinkex_actors.daemon.crash.arena import KINDS, Arena, Result, open_arena
 
-KILLS = int(os.environ.get("CRASH_KILLS", "7"))
+KILLS = int(os.environ.get("CRASH_KILLS", "3"))
 SEED = int(os.environ.get("CRASH_SEED", "1"))
 STEPS = 16
-PIPELINES = (0, 1, 3)
+PIPELINES = (1, 0, 3)
 
 
 async def campaign(arena: Arena, undisturbed: dict[int, Result]) -> None:
@@ -24,8 +24,10 @@ async def campaign(arena: Arena, undisturbed: dict[int, Result]) -> None:
         for _ in range(min(blows, len(kinds))):
             if not await arena.strike(folder, kinds.pop()):
                 break
-        result = await arena.finish(folder)
-        assert result == undisturbed[pipeline], f"{folder} differs; seed {SEED}, pipeline {pipeline}"
+        arena.tally.runs += 1
+        if await arena.finish(folder) != undisturbed[pipeline]:
+            arena.tally.differences += 1
+            print(f"{folder} differs; seed {SEED}, pipeline {pipeline}")
 
 
 async def test_killed_at_any_moment_nothing_is_different(tmp_path: Path) -> None:
@@ -33,8 +35,9 @@ async def test_killed_at_any_moment_nothing_is_different(tmp_path: Path) -> None
     async with open_arena(tmp_path, SEED) as arena:
         undisturbed = {
             pipeline: await arena.finish(arena.new_run(steps=STEPS, pipeline=pipeline))
-            for pipeline in (PIPELINES if len(KINDS) < KILLS else PIPELINES[1:2])
+            for pipeline in (PIPELINES if len(KINDS) < KILLS else PIPELINES[:1])
         }
         assert all(result.deeds[-1].kind == "optim_step" for result in undisturbed.values())
         await campaign(arena, undisturbed)
-        print(arena.tally)
+        print(arena.tally.table())
+        assert not arena.tally.differences

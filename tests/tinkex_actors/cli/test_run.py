@@ -1,0 +1,140 @@
+"""``tinkex run`` as an operator meets it: processes, signals, exit codes."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.tinkex_actors.cli.process import read_line, running, tinkex
+
+PLAN = """\
+folder = "runs"
+
+[server]
+local = true
+
+[runs.sft]
+base_model = "tinkex/tiny"
+data = "data.jsonl"
+steps = {steps}
+batch_size = 2
+
+[runs.sft.lora]
+rank = 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a plan of three steps, and data."""
+    (tmp_path / "data.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
+    (tmp_path / "plan.toml").write_text(PLAN.format(steps=3))
+    return tmp_path
+
+
+def _lines(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_plan_is_trained_and_a_second_start_does_nothing(folder: Path) -> None:
+    """JSON lines where there is no terminal, exit 0 both times."""
+    first, second = tinkex(["run", "plan.toml"], folder), tinkex(["run", "plan.toml"], folder)
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    assert _lines(first.stdout)[-1]["state"] == _lines(second.stdout)[-1]["state"] == "done"
+    assert [line["step"] for line in _lines(first.stdout) if line["state"] == "training"][-1] == 3
+    assert json.loads((folder / "runs" / "sft" / "config.json").read_text())["lora_rank"] == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_leaves_with_75_and_the_next_start_goes_on(folder: Path, number: signal.Signals) -> None:
+    """The same command, started again, is the resume."""
+    (folder / "plan.toml").write_text(PLAN.format(steps=40).replace("steps = 40", 'steps = 40\ndecay = "constant"'))
+    with running(["run", "plan.toml"], folder) as process:
+        while json.loads(read_line(process))["step"] != 2:
+            pass
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 75, stderr
+
+    checkpoint = _lines((folder / "runs" / "sft" / "checkpoints.jsonl").read_text())[-1]
+    steps = len((folder / "runs" / "sft" / "metrics.jsonl").read_text().splitlines())
+    assert checkpoint["batch"] == steps < 40
+    with running(["run", "plan.toml"], folder) as process:
+        while (line := json.loads(read_line(process)))["state"] != "training":
+            pass
+        assert line["step"] == steps
+        process.send_signal(number)
+        process.communicate(timeout=60)
+
+
+def test_a_second_signal_ends_the_process_at_once(folder: Path) -> None:
+    """130, without waiting for anything: what must survive is in the journal."""
+    (folder / "plan.toml").write_text(
+        PLAN.format(steps=4000).replace("batch_size = 2", "batch_size = 4\npipeline = 50")
+    )
+    with running(["run", "plan.toml"], folder) as process:
+        while json.loads(read_line(process))["step"] != 1:
+            pass
+        process.send_signal(signal.SIGINT)
+        while json.loads(read_line(process))["state"] != "draining":
+            pass
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "sentence"),
+    [
+        (("steps = 3", "steps = 0"), 78, "plan.toml, line 9: runs.sft.steps: must be >= 1, got 0"),
+        (('"data.jsonl"', '"gone.jsonl"'), 78, "is not there"),
+        (('"tinkex/tiny"', '"no/such"'), 1, "no/such"),
+        (('folder = "runs"', 'folder = "data.jsonl"'), 73, "cannot write data.jsonl"),
+        (("local = true", ""), 2, "no API key"),
+    ],
+)
+def test_what_an_operator_gets_wrong_has_its_code_and_one_sentence(
+    folder: Path, change: tuple[str, str], status: int, sentence: str
+) -> None:
+    """A supervisor of processes decides by the code, a person by the sentence; nobody reads a traceback."""
+    (folder / "plan.toml").write_text(PLAN.format(steps=3).replace(*change))
+
+    run = tinkex(["run", "plan.toml"], folder)
+
+    assert (run.returncode, "Traceback" in run.stderr) == (status, False), run.stderr
+    assert sentence in run.stderr
+
+
+def test_a_faulty_row_is_bad_data_and_a_check_starts_nothing(folder: Path) -> None:
+    """65; and ``--check`` leaves no folder."""
+    good = tinkex(["run", "plan.toml", "--check"], folder)
+    (folder / "data.jsonl").write_text("{}\n")
+    bad = tinkex(["run", "plan.toml", "--check"], folder)
+
+    assert (good.returncode, good.stdout) == (0, "plan.toml: 1 run, no fault\n")
+    assert (bad.returncode, "data.jsonl, line 1" in bad.stderr) == (65, True)
+    assert not (folder / "runs").exists()
+
+
+def test_a_server_that_is_gone_is_69(folder: Path) -> None:
+    """After as many attempts as the plan allows."""
+    gone = "[runs.sft.recovery]\nmax_attempts = 1\n[server.figures]\nmax_retries = 0\n"
+    (folder / "plan.toml").write_text(PLAN.format(steps=3).replace("local = true", 'url = "http://127.0.0.1:9"') + gone)
+
+    run = tinkex(["run", "plan.toml"], folder, TINKER_API_KEY="tml-x")
+
+    assert run.returncode == 69, run.stderr
+
+
+def test_a_second_daemon_on_a_folder_is_told_the_pid_of_the_first(folder: Path) -> None:
+    """74, and the first goes on undisturbed."""
+    (folder / "plan.toml").write_text(PLAN.format(steps=4000))
+    with running(["run", "plan.toml"], folder) as process:
+        read_line(process)
+        second = tinkex(["run", "plan.toml"], folder)
+        assert process.poll() is None
+
+    assert second.returncode == 74
+    assert f"in use by process {process.pid}" in second.stderr
