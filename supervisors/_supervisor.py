@@ -73,7 +73,8 @@ class TeamLife(Life):
 
     async def run(self) -> None:
         """Start the children, keep them, stop them."""
-        await self._team.run(lambda: begin_declared(self._team), self._ready)
+        if self.asked is None:
+            await self._team.run(lambda: begin_declared(self._team), self._ready)
         if self.asked is None:
             # An order that came from inside: stop() on the handle, or the end of a significant child.
             self.asked = Exit(ExitKind.SHUTDOWN)
@@ -83,8 +84,10 @@ class TeamLife(Life):
         self.slot.life_started(self)
 
     def ask_stop(self, exit_: Exit, *, drain: bool = False) -> None:
-        """Order an ordered stop."""
-        super().ask_stop(exit_, drain=drain)
+        """Order an ordered stop. Also while the children are being started: those that have started may tidy up."""
+        del drain
+        if self.asked is None:
+            self.asked = exit_
         self._team.order_stop()
 
     def kill(self) -> None:

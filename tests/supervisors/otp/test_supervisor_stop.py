@@ -16,6 +16,8 @@ from supervisors import (
     ChildStopped,
     ExitKind,
     Ref,
+    StartError,
+    Supervisor,
     SupervisorSpec,
     open_supervisor,
 )
@@ -283,6 +285,26 @@ async def test_a_stop_cancels_a_restart_that_is_still_starting(autojump_clock: M
         await trio.sleep(0.1)
     assert trio.current_time() == pytest.approx(0.1)
     assert part.diary.entries == ["a starts", "a stops"]
+
+
+async def test_a_stop_while_a_supervisor_starts_stops_in_order_what_has_started(autojump_clock: MockClock) -> None:
+    """The start under way is cancelled; the siblings before it have lived, and tidy up."""
+    diary = Diary()
+    fast, slow = Part(diary, "a", stop_takes=0.1), Part(diary, "b", start_takes=60)
+    team = SupervisorSpec("team", children=[fast.spec(), slow.spec()])
+    async with open_supervisor() as root, trio.open_nursery() as nursery:
+        nursery.start_soon(attempt_start, root, team)
+        await settle()
+        await root.terminate_child("team")
+        assert trio.current_time() == pytest.approx(0.1)
+        assert diary.entries == ["a starts", "a stops"]
+        assert [exit_.kind for exit_ in diary.exits["a"]] == [ExitKind.SHUTDOWN]
+
+
+async def attempt_start(root: Supervisor, spec: SupervisorSpec) -> None:
+    """Start a supervisor that somebody will stop."""
+    with pytest.raises(StartError):
+        await root.start_supervisor(spec)
 
 
 @pytest.mark.parametrize("end", ALL_ENDS)
