@@ -103,6 +103,8 @@ class Slot(Generic[S]):
             if self.life.is_ready:
                 return Status.RUNNING
             return Status.STARTING if self.is_attended else Status.RESTARTING
+        if self in self.team.due:
+            return Status.STARTING
         return Status.RESTARTING if self.team.is_restarting(self) else Status.DOWN
 
     @property

@@ -79,6 +79,11 @@ class TeamLife(Life):
             # An order that came from inside: stop() on the handle, or the end of a significant child.
             self.asked = Exit(ExitKind.SHUTDOWN)
 
+    @property
+    def is_ending(self) -> bool:
+        """It stops, for whatever reason: an order, its limit, a significant child, a child that did not start."""
+        return super().is_ending or (self.task is not None and not self._team.is_open)
+
     def _ready(self) -> None:
         self.is_ready = True
         self.slot.life_started(self)

@@ -43,8 +43,8 @@ class Team:
         """In start order."""
         self.declared: tuple[AnySlot, ...] = ()
         """The children of the spec, once listed."""
-        self.due: list[AnySlot] = []
-        """Children that this supervisor's own start has not come to yet: no group restart may be faster."""
+        self.due: set[AnySlot] = set()
+        """Children that this supervisor's own start has not come to yet: no group restart and no order may be faster."""
         self.is_open = False
         """Children may be started."""
         self.failure: BaseException | None = None
@@ -134,6 +134,7 @@ class Team:
         self._group.cancel()
         slots = [slot for slot in reversed(self.slots.values()) if slot.life is not None or slot.retry is not None]
         for slot in slots:
+            slot.end_pause()
             self.cancel_start(slot)
         if self.spec.dynamic:
             async with trio.open_nursery() as nursery:
@@ -164,6 +165,7 @@ class Team:
         """Take a child off the list for good."""
         if self.slots.get(slot.id) is slot:
             del self.slots[slot.id]
+        self.due.discard(slot)
         self._group.discard(slot)
         slot.remove()
 
@@ -189,9 +191,15 @@ class Team:
 
     async def start_all(self, slots: Iterable[AnySlot]) -> None:
         """Begin a life of each, in order; the next when the one before has started."""
-        self.due = list(slots)
-        while self.due:
-            await self.begin_attended(self.due.pop(0))
+        slots = tuple(slots)
+        self.due.update(slots)
+        try:
+            for slot in slots:
+                if slot in self.due:
+                    self.due.discard(slot)
+                    await self.begin_attended(slot)
+        finally:
+            self.due.clear()
 
     async def begin_attended(self, slot: AnySlot) -> None:
         """Begin a life and wait until it has started. Its failure is told here, and is no case for the restart table.
@@ -241,6 +249,7 @@ class Team:
         """
         if self._group.is_awaiting(slot):
             self._group.end()
+        self.due.discard(slot)
         if slot in self._group:
             self._group.discard(slot)
             slot.notify()  # whoever waits for its next life

@@ -12,6 +12,7 @@ from supervisors import (
     BRUTAL_KILL,
     ChildCrashed,
     ChildKilled,
+    ChildRunning,
     ChildSpec,
     ChildStopped,
     ExitKind,
@@ -299,6 +300,25 @@ async def test_a_stop_while_a_supervisor_starts_stops_in_order_what_has_started(
         assert trio.current_time() == pytest.approx(0.1)
         assert diary.entries == ["a starts", "a stops"]
         assert [exit_.kind for exit_ in diary.exits["a"]] == [ExitKind.SHUTDOWN]
+
+
+async def test_orders_about_a_child_that_a_start_has_not_come_to_yet(autojump_clock: MockClock) -> None:
+    """It is listed as starting: nobody may overtake the start, and an order down keeps the child down."""
+    diary = Diary()
+    parts = [Part(diary, "a", start_takes=1), Part(diary, "b"), Part(diary, "c")]
+    team = SupervisorSpec("team", children=[part.spec() for part in parts])
+    async with open_supervisor() as root, trio.open_nursery() as nursery:
+        nursery.start_soon(root.start_supervisor, team)
+        await settle()
+        handle = root.supervisor("team")
+        assert [child.status for child in handle.which_children()] == ["starting"] * 3
+        for order in (handle.restart_child, handle.delete_child):
+            with pytest.raises(ChildRunning):
+                await order("b")
+        await handle.terminate_child("b")
+        await trio.sleep(2)
+        assert [child.status for child in handle.which_children()] == ["running", "down", "running"]
+        assert diary.entries == ["a starts", "c starts"]
 
 
 async def attempt_start(root: Supervisor, spec: SupervisorSpec) -> None:
