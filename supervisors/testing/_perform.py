@@ -4,6 +4,9 @@ The laws, beside what the model says: no child ever has two lives, every call ha
 child until it is forgotten and nobody afterwards, and when the supervisor has ended no task is left.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
 import trio
 import trio.testing
 from attrs import define, evolve, field
@@ -13,8 +16,11 @@ from supervisors._errors import CallError, ChildNotFound, Ignore, RestartLimitEx
 from supervisors._exit import Exit, ExitKind
 from supervisors._ref import Ref
 from supervisors._root import open_supervisor
-from supervisors._spec import BRUTAL_KILL, Backoff, Name
+from supervisors._spec import BRUTAL_KILL, Backoff, ChildSpec, Name, SupervisorSpec
 from supervisors._supervisor import Supervisor
+from supervisors._tree import Tree
+from supervisors.testing._audit import BrokenLaw
+from supervisors.testing._model import Row
 from supervisors.testing._program import (
     Advance,
     Call,
@@ -27,18 +33,14 @@ from supervisors.testing._program import (
     Program,
     Record,
     RestartChild,
-    StartChild,
+    StopTeam,
     TerminateChild,
 )
-from supervisors.testing._table import Plan
+from supervisors.testing._table import ROOT, Entry, Plan, StartChild, StartTeam, read_diary
 
 
 class PlannedFailure(Exception):
     """What a planned child raises when its plan says so."""
-
-
-class BrokenLaw(AssertionError):
-    """The supervisor did what it must never do."""
 
 
 @define(eq=False)
@@ -47,8 +49,13 @@ class Role:
 
     name: str
     plan: Plan
-    diary: list[str]
+    diary: list[Entry]
+    team: str = ROOT
     living: int = 0
+
+    def write(self, what: str) -> None:
+        """Note what the child does."""
+        self.diary.append(Entry(trio.current_time(), self.team, f"{self.name} {what}"))
 
     async def start(self) -> None:
         """Start, fail to, or decline to, as planned."""
@@ -59,12 +66,12 @@ class Role:
             self.plan = evolve(plan, declines=plan.declines - 1)
         await _sleep(plan.start_takes)
         if plan.failing_starts:
-            self.diary.append(f"{self.name} fails")
+            self.write("fails")
             raise PlannedFailure(self.name)
         if plan.declines:
-            self.diary.append(f"{self.name} declines")
+            self.write("declines")
             raise Ignore
-        self.diary.append(f"{self.name} starts")
+        self.write("starts")
 
 
 class Player(Actor):
@@ -95,7 +102,7 @@ class Player(Actor):
         role = self._role
         fails = role.plan.stop_fails
         await _sleep(role.plan.stop_takes)
-        role.diary.append(f"{role.name} stops")
+        role.write("stops")
         if fails:
             raise PlannedFailure(role.name)
 
@@ -123,7 +130,9 @@ class _Stage:
     root: Supervisor = field(init=False)
     roles: dict[str, Role] = field(factory=dict[str, Role])
     refs: dict[str, Ref[Player]] = field(factory=dict[str, Ref[Player]])
-    diary: list[str] = field(factory=list[str])
+    unordered: set[str] = field(factory=set[str])
+    """Those whose children do not wait for each other."""
+    diary: list[Entry] = field(factory=list[Entry])
     answers: dict[int, str] = field(factory=dict[int, str])
     replies: dict[int, str] = field(factory=dict[int, str])
     """To calls; empty while one is under way."""
@@ -138,18 +147,24 @@ class _Stage:
 
     async def _begin(self, number: int, command: Command) -> None:
         match command:
-            case StartChild() | TerminateChild() | RestartChild() | DeleteChild():
-                self.nursery.start_soon(self._order, number, command)
-            case Call(child):
-                if child in self.refs:
-                    self.nursery.start_soon(self._call, number, self.refs[child])
+            case Call(child) if child in self.refs:
+                self.nursery.start_soon(self._call, number, self.refs[child])
             case End(child, kind):
                 self._end(child, kind)
-            case ChangePlan(child, plan):
-                if child in self.roles:
-                    self.roles[child].plan = plan
+            case ChangePlan(child, plan) if child in self.roles:
+                self.roles[child].plan = plan
             case Advance(seconds):
                 await trio.sleep(seconds)
+            case StopTeam(child):
+                self._stop_team(child)
+            case Call() | ChangePlan():
+                pass
+            case _:
+                self.nursery.start_soon(self._order, number, command)
+
+    def _stop_team(self, name: str) -> None:
+        with suppress(ChildNotFound):
+            self.root.supervisor(name).stop()
 
     async def _order(self, number: int, order: Order) -> None:
         try:
@@ -162,28 +177,47 @@ class _Stage:
     async def _give(self, order: Order) -> None:
         match order:
             case StartChild():
-                await self._start(order)
-            case TerminateChild(child):
-                await self.root.terminate_child(child)
-            case RestartChild(child):
-                await self.root.restart_child(child)
-            case DeleteChild(child):
-                await self.root.delete_child(child)
+                spec = self._cast(order)
+                await self._under(order.under).start_child(spec)
+            case StartTeam():
+                await self.root.start_supervisor(self._found(order))
+            case TerminateChild(child, under):
+                await self._under(under).terminate_child(child)
+            case RestartChild(child, under):
+                await self._under(under).restart_child(child)
+            case DeleteChild(child, under):
+                await self._under(under).delete_child(child)
 
-    async def _start(self, command: StartChild) -> None:
-        role = Role(command.child, command.plan, self.diary)
-        name = Name(command.child, Player)
-        shutdown = BRUTAL_KILL if command.shutdown is None else command.shutdown
-        known = {child.name for child in self.root.which_children()}
-        if command.child not in known:
-            self.roles[command.child] = role
-        await self.root.start_child(
+    def _under(self, name: str) -> Supervisor:
+        return self.root if name == ROOT else self.root.supervisor(name)
+
+    def _cast(self, command: StartChild, team: str = "") -> ChildSpec[Player]:
+        """Give an actor its role: one for all lives, whatever becomes of the order."""
+        role = self.roles.setdefault(command.child, Role(command.child, command.plan, self.diary))
+        role.plan, role.team = command.plan, team or command.under
+        return ChildSpec(
             lambda: Player(role),
-            name=name,
+            name=Name(command.child, Player),
             restart=command.restart,
-            shutdown=shutdown,
+            shutdown=BRUTAL_KILL if command.shutdown is None else command.shutdown,
             significant=command.is_significant,
             backoff=Backoff(initial=command.pause, factor=1.0) if command.pause else None,
+        )
+
+    def _found(self, command: StartTeam) -> SupervisorSpec:
+        """Give a supervisor's actors their roles."""
+        if command.is_dynamic:
+            self.unordered.add(command.child)
+        return SupervisorSpec(
+            command.child,
+            children=[self._cast(child, command.child) for child in command.children],
+            strategy=command.strategy,
+            max_restarts=command.max_restarts,
+            max_seconds=command.max_seconds,
+            auto_shutdown=command.auto_shutdown,
+            restart=command.restart,
+            dynamic=command.is_dynamic,
+            max_children=command.max_children,
         )
 
     async def _call(self, number: int, ref: Ref[Player]) -> None:
@@ -215,15 +249,23 @@ class _Stage:
         except ChildNotFound:
             return None
 
+    def read_diary(self) -> tuple[str, ...]:
+        """What the children did, in order."""
+        return read_diary(self.diary, frozenset(self.unordered))
+
     def _look(self) -> Picture:
-        children = self.root.which_children()
+        rows = tuple(self._look_at(self.root.which_children()))
+        return Picture(rows, self.read_diary(), tuple(sorted(self.answers.items())))
+
+    def _look_at(self, children: Iterable[Tree]) -> Iterator[Row]:
         for child in children:
-            ref = self.find(child.name)
-            if ref is None or ref.path != child.path:
-                raise BrokenLaw(f"{child.path} is listed, and its name finds {ref}")
-            self.refs[child.name] = ref
-        rows = tuple((child.name, child.status, child.life, child.restarts) for child in children)
-        return Picture(rows, tuple(self.diary), tuple(sorted(self.answers.items())))
+            if child.kind != "supervisor" and child.life:
+                ref = self.find(child.name)
+                if ref is None or ref.path != child.path:
+                    raise BrokenLaw(f"{child.path} is listed, and its name finds {ref}")
+                self.refs[child.name] = ref
+            yield child.name, child.status, child.life, child.restarts
+            yield from self._look_at(child.children)
 
 
 def perform(program: Program) -> Record:
@@ -252,7 +294,7 @@ async def _perform(program: Program) -> Record:
     if trio.lowlevel.current_statistics().tasks_living != tasks:
         raise BrokenLaw("a task is left")
     answers = tuple(sorted(stage.answers.items()))
-    return Record(tuple(stage.pictures), tuple(stage.diary), answers, stage.replies, has_given_up, seconds)
+    return Record(tuple(stage.pictures), stage.read_diary(), answers, stage.replies, has_given_up, seconds)
 
 
 async def _play(program: Program, stage: _Stage) -> None:

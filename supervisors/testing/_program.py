@@ -9,23 +9,9 @@ from typing import TypeAlias, assert_never
 from attrs import frozen
 
 from supervisors._exit import ExitKind
-from supervisors._spec import AutoShutdown, Restart, Strategy
+from supervisors._spec import AutoShutdown, Strategy
 from supervisors.testing._model import SupervisorModel
-from supervisors.testing._table import ModelChild, Phase, Plan
-
-
-@frozen
-class StartChild:
-    """Start a child that does as *plan* says."""
-
-    child: str
-    restart: Restart
-    shutdown: float | None
-    """Its budget, seconds; None is a brutal kill."""
-    plan: Plan
-    pause: float = 0.0
-    """Seconds between a failure and the next life."""
-    is_significant: bool = False
+from supervisors.testing._table import ROOT, Phase, Plan, StartChild, StartTeam
 
 
 @frozen
@@ -33,6 +19,7 @@ class TerminateChild:
     """Order a child down."""
 
     child: str
+    under: str = ROOT
 
 
 @frozen
@@ -40,11 +27,20 @@ class RestartChild:
     """Order a child up that is down."""
 
     child: str
+    under: str = ROOT
 
 
 @frozen
 class DeleteChild:
     """Order a child off the list."""
+
+    child: str
+    under: str = ROOT
+
+
+@frozen
+class StopTeam:
+    """Tell a supervisor to stop, as somebody who is not its parent."""
 
     child: str
 
@@ -79,10 +75,10 @@ class Advance:
     seconds: float
 
 
-Order: TypeAlias = StartChild | TerminateChild | RestartChild | DeleteChild
+Order: TypeAlias = StartChild | StartTeam | TerminateChild | RestartChild | DeleteChild
 """What a supervisor answers. It is begun and not waited for: what it waits for happens in later steps."""
 
-Command: TypeAlias = Order | Call | End | ChangePlan | Advance
+Command: TypeAlias = Order | StopTeam | Call | End | ChangePlan | Advance
 """One step of a program."""
 
 
@@ -96,13 +92,25 @@ class Program:
     commands: tuple[Command, ...] = ()
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER
 
+    def open_model(self) -> SupervisorModel:
+        """The supervisor on paper."""
+        return SupervisorModel(
+            StartTeam(
+                ROOT,
+                strategy=self.strategy,
+                max_restarts=self.max_restarts,
+                max_seconds=self.max_seconds,
+                auto_shutdown=self.auto_shutdown,
+            )
+        )
+
 
 @frozen
 class Picture:
     """What is to be seen of a supervisor when nothing more happens without time."""
 
     children: tuple[tuple[str, str, int, int], ...]
-    """Id, status, life and restarts, in start order."""
+    """Id, status, life and restarts, depth first in start order."""
     diary: tuple[str, ...]
     """What the children did so far."""
     answers: tuple[tuple[int, str], ...]
@@ -126,18 +134,18 @@ class Record:
 
 def predict(program: Program) -> Record:
     """What must happen. Pure."""
-    model = SupervisorModel(program.strategy, program.max_restarts, program.max_seconds, program.auto_shutdown)
+    model = program.open_model()
     pictures: list[Picture] = []
     for number, command in enumerate(program.commands):
         if model.is_open:
             apply(model, number, command)
         if model.is_open:
-            pictures.append(Picture(model.list_children(), tuple(model.diary), tuple(sorted(model.answers.items()))))
+            pictures.append(Picture(model.list_children(), model.diary, tuple(sorted(model.page.answers.items()))))
     if model.is_open:
         model.close()
     model.finish()
-    answers = tuple(sorted(model.answers.items()))
-    return Record(tuple(pictures), tuple(model.diary), answers, model.replies, model.has_given_up, model.now)
+    answers = tuple(sorted(model.page.answers.items()))
+    return Record(tuple(pictures), model.diary, answers, model.replies, model.root.has_given_up, model.page.now)
 
 
 def agree(expected: Record, got: Record) -> bool:
@@ -155,14 +163,15 @@ def agree(expected: Record, got: Record) -> bool:
 def apply(model: SupervisorModel, number: int, command: Command) -> None:
     """Do to the model what *command* says. What does not apply to the child as it is has no effect."""
     match command:
-        case StartChild() | TerminateChild() | RestartChild() | DeleteChild():
+        case StartChild() | StartTeam() | TerminateChild() | RestartChild() | DeleteChild():
             _order(model, number, command)
+        case StopTeam(child):
+            model.stop_team(child)
         case End(child, kind):
             if is_able(model, child, kind):
                 model.end_child(child, kind)
         case ChangePlan(child, plan):
-            if child in model.children:
-                model.children[child].plan = plan
+            model.change_plan(child, plan)
         case Advance(seconds):
             model.advance(seconds)
         case Call(child):
@@ -173,21 +182,22 @@ def apply(model: SupervisorModel, number: int, command: Command) -> None:
 
 def _order(model: SupervisorModel, number: int, order: Order) -> None:
     match order:
-        case StartChild(child, restart, shutdown, plan, pause, significant):
-            model.start_child(number, ModelChild(child, restart, shutdown, plan, pause, significant))
-        case TerminateChild(child):
-            model.terminate_child(number, child)
-        case RestartChild(child):
-            model.restart_child(number, child)
-        case DeleteChild(child):
-            model.delete_child(number, child)
+        case StartChild() | StartTeam():
+            model.start(number, order)
+        case TerminateChild(child, under):
+            model.terminate(number, child, under)
+        case RestartChild(child, under):
+            model.restart(number, child, under)
+        case DeleteChild(child, under):
+            model.delete(number, child, under)
 
 
 def is_able(model: SupervisorModel, child_id: str, kind: ExitKind) -> bool:
     """Whether a child is in a phase in which it can end so: only what runs can finish, only what lives be killed."""
-    child = model.children.get(child_id)
-    if child is None or child.phase is Phase.DOWN:
+    found = model.find(child_id)
+    if found is None or found[1].phase is Phase.DOWN or found[1].inner is not None:
         return False
+    child = found[1]
     return kind is ExitKind.KILLED or child.phase is Phase.RUNNING
 
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -14,8 +14,11 @@ from supervisors import testing
 from supervisors.testing import SupervisorMachine
 
 TestSupervisor = SupervisorMachine.TestCase
+TestSupervisor.settings = settings(stateful_step_count=30)
 
-SEARCH = settings(max_examples=300, deadline=None, phases=[Step.generate], derandomize=True, database=None)
+SEARCH = settings(
+    max_examples=500, stateful_step_count=25, deadline=None, phases=[Step.generate], derandomize=True, database=None
+)
 """Find it, do not shrink it."""
 
 
@@ -29,13 +32,28 @@ def no(*_: Any) -> bool:
     return False
 
 
-PLANTED: dict[str, tuple[str, Callable[..., bool]]] = {
+def only_stop(team: Any, _: object) -> None:
+    """Give up without saying so."""
+    team.order_stop()
+
+
+async def start_without_listing(team: Any, slots: Iterable[Any]) -> None:
+    """Start them in order, and let nobody know who comes next."""
+    for slot in tuple(slots):
+        await team.begin_attended(slot)
+
+
+PLANTED: dict[str, tuple[str, Callable[..., Any]]] = {
     "finished children are restarted": ("supervisors._restart.wants_restart", yes),
     "crashed children are not restarted": ("supervisors._restart.wants_restart", no),
     "there is no limit": ("supervisors._restart.RestartWindow.admits", yes),
     "nobody is forgotten": ("supervisors._team.Team._keeps", yes),
     "a terminated child leaves its group waiting": ("supervisors._group_restart.GroupRestart.is_awaiting", no),
     "starts are not cancelled": ("supervisors._team.Team.cancel_start", no),
+    "orders overtake a supervisor's start": ("supervisors._team.Team.start_all", start_without_listing),
+    "a supervisor below gives up in silence": ("supervisors._team.Team._give_up", only_stop),
+    "a restarted supervisor keeps who was not declared": ("supervisors._team.Team._forget_strangers", no),
+    "a failed start of a supervisor is no end of it": ("supervisors._team.Team._tell_start", no),
 }
 
 

@@ -15,13 +15,12 @@ from supervisors.testing._program import (
     Program,
     Record,
     RestartChild,
-    StartChild,
     TerminateChild,
     agree,
     explain,
     predict,
 )
-from supervisors.testing._table import Plan, list_odd_times
+from supervisors.testing._table import Plan, StartChild, list_odd_times
 
 ONE, ALL, REST = Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE
 

@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 
 from supervisors import ExitKind, Restart, StartError, Strategy, open_supervisor
-from supervisors.testing._perform import BrokenLaw, Player, Role, perform
+from supervisors.testing import BrokenLaw
+from supervisors.testing._perform import Player, Role, perform
 from supervisors.testing._program import (
     Advance,
     Call,
     ChangePlan,
     End,
     Program,
-    StartChild,
     TerminateChild,
     agree,
     predict,
 )
-from supervisors.testing._table import Plan
+from supervisors.testing._table import Plan, StartChild
 
 CHILD = StartChild("a", Restart.PERMANENT, 1.0, Plan())
 CRASH = End("a", ExitKind.CRASHED)
