@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, cast, overload
 
 from supervisors._cell import Cell
 from supervisors._errors import (
@@ -28,6 +28,7 @@ from supervisors._spec import (
     Via,
     check_significant_child,
 )
+from supervisors._task import Task, TaskSlot
 from supervisors._team import Team
 from supervisors._tree import ChildCounts, Survey, Tree, draw_slot, draw_team, survey_team
 
@@ -190,8 +191,12 @@ class Supervisor:
             raise TypeError(f"{name.name!r} is a {known.actor.__name__}, not a {name.actor.__name__}")
         return cell.ref
 
-    def child(self, child: str | Name[Any]) -> "Ref[Any] | Supervisor":
-        """The child of that id: a ref of an actor, a handle of a supervisor.
+    @overload
+    def child(self, child: Name[A]) -> Ref[A]: ...
+    @overload
+    def child(self, child: str) -> "Address": ...
+    def child(self, child: str | Name[Any]) -> "Address":
+        """The child of that id: a ref of an actor, a handle of a supervisor or of a task.
 
         Raises:
             ChildNotFound: There is none.
@@ -210,7 +215,7 @@ class Supervisor:
             raise ChildNotFound(slot.path, f"{slot.path} is an actor, not a supervisor")
         return slot.handle
 
-    async def terminate_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
+    async def terminate_child(self, child: "str | Name[Any] | Address") -> None:
         """Stop a child within its budget and keep it down; a temporary or dynamic one is forgotten.
 
         Stops the attempts when it is restarting. Does nothing when it is down.
@@ -221,7 +226,7 @@ class Supervisor:
         self._check_open()
         await self._team.terminate(self._find(child))
 
-    async def restart_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
+    async def restart_child(self, child: "str | Name[Any] | Address") -> None:
         """Start a child that is down. Does not count as a restart.
 
         Raises:
@@ -230,7 +235,7 @@ class Supervisor:
         """
         await self._team.restart_down(self._find_down(child))
 
-    async def delete_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> None:
+    async def delete_child(self, child: "str | Name[Any] | Address") -> None:
         """Forget a child that is down.
 
         Raises:
@@ -238,7 +243,7 @@ class Supervisor:
         """
         self._team.forget(self._find_down(child))
 
-    def which_child(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Tree:
+    def which_child(self, child: "str | Name[Any] | Address") -> Tree:
         """One child as it is now, the same entry as in :meth:`which_children`. Never waits.
 
         Raises:
@@ -275,15 +280,14 @@ class Supervisor:
         if not self._team.is_open:
             raise SupervisorStopped(self.path, f"{self.path} is not running: it stops, restarts or is gone")
 
-    def _find(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Slot[Any]:
-        slots = self._team.slots
-        slot = slots.get(child.path.rpartition("/")[2] if isinstance(child, Ref | Supervisor) else str(child))
-        if slot is None or (isinstance(child, Ref | Supervisor) and address_of(slot) is not child):
-            path = child.path if isinstance(child, Ref | Supervisor) else f"{self.path}/{child}"
+    def _find(self, child: "str | Name[Any] | Address") -> Slot[Any]:
+        path = f"{self.path}/{child}" if isinstance(child, str | Name) else child.path
+        slot = self._team.slots.get(path.rpartition("/")[2])
+        if slot is None or (not isinstance(child, str | Name) and address_of(slot) is not child):
             raise ChildNotFound(path, f"{self.path} has no child {path}")
         return slot
 
-    def _find_down(self, child: "str | Name[Any] | Ref[Any] | Supervisor") -> Slot[Any]:
+    def _find_down(self, child: "str | Name[Any] | Address") -> Slot[Any]:
         self._check_open()
         slot = self._find(child)
         match slot.status:
@@ -305,9 +309,13 @@ def _refuse_options(spec: object, name: object, options: Mapping[str, object]) -
         raise TypeError(f"a {kind} is complete: give {', '.join(given)} to it, or use attrs.evolve(spec, ...)")
 
 
-def address_of(slot: Slot[Any]) -> Ref[Any] | Supervisor:
+Address: TypeAlias = Ref[Any] | Supervisor | Task[Any]
+"""What users hold of a child: of an actor, a supervisor, a task."""
+
+
+def address_of(slot: Slot[Any]) -> Address:
     """What users hold of a child."""
-    return slot.handle if isinstance(slot, SupervisorSlot) else cast("Cell[Any]", slot).ref
+    return slot.handle if isinstance(slot, SupervisorSlot) else cast("Cell[Any] | TaskSlot", slot).ref
 
 
 def add_child(

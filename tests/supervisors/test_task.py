@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from supervisors import Backoff, Restart, Task, TaskSupervisor, open_supervisor
+from supervisors import Backoff, ChildNotFound, Restart, Task, TaskSupervisor, open_supervisor
 
 Use = Callable[[TaskSupervisor], Awaitable[object]]
 
@@ -118,3 +118,15 @@ async def test_a_task_can_be_cancelled_between_two_runs(autojump_clock: MockCloc
         await task.wait()
         await trio.sleep(20)
     assert runs == [0]
+
+
+async def test_a_supervisors_child_may_be_a_task(autojump_clock: MockClock) -> None:
+    """Its handle is what one gets by its id, and what one may give to be terminated."""
+    async with open_supervisor() as root:
+        tasks = TaskSupervisor(await root.start_supervisor("tasks", dynamic=True))
+        task = await tasks.start(trio.sleep_forever)
+        assert tasks.supervisor.child(task.id) is task
+        await tasks.supervisor.terminate_child(task)
+        assert task.is_done
+        with pytest.raises(ChildNotFound):
+            tasks.supervisor.child(task.id)

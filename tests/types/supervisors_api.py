@@ -4,7 +4,7 @@ A line with ``# type: ignore[code]`` is a seeded error: were it accepted, the un
 (``warn_unused_ignores``) and by pyright (``reportUnnecessaryTypeIgnoreComment``) alike.
 """
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from supervisors import (
     Actor,
@@ -20,6 +20,7 @@ from supervisors import (
     Strategy,
     Supervisor,
     SupervisorSpec,
+    Task,
     Tree,
     open_supervisor,
 )
@@ -127,6 +128,8 @@ async def supervisors() -> None:
         assert_type(await root.start_child(Counter), Ref[Counter])
         assert_type(await root.start_child(lambda: Doubler(), name=COUNTER, restart="transient"), Ref[Counter])  # noqa: PLW0108 - lambdas are inferred too
         assert_type(await root.start_child(ChildSpec(Doubler, mailbox=Mailbox(1))), Ref[Doubler])
+        assert_type(root.child(COUNTER), Ref[Counter])
+        assert_type(root.child("counter"), Ref[Any] | Supervisor | Task[Any])
         assert_type(root.whereis(COUNTER), Ref[Counter])
         assert_type(root.tree(), Tree)
         inner = await root.start_supervisor("inner", dynamic=True, max_children=3)
