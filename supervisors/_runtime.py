@@ -1,6 +1,6 @@
 """What all supervisors of one tree share: names, observers, timers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -13,14 +13,18 @@ from supervisors._timer import Timers
 
 if TYPE_CHECKING:
     from supervisors._cell import Cell
+    from supervisors._life import Life
     from supervisors._turn import ActorLife
 
 
 class Interceptor(Observer, Protocol):
-    """Observes every tree of a trio run, and stands between its actors and their mailboxes."""
+    """Observes every tree of a trio run, and stands between its actors and their mailboxes, and around its tasks."""
 
     def intercept(self, life: "ActorLife", performer: Any, /) -> Any:
         """Whose methods are to be the operations of *life*, instead of the performer's."""
+
+    async def run(self, life: "Life", fn: Callable[[], Awaitable[object]], /) -> object:
+        """Await ``fn()``, the whole work of a task's *life*, and return what it returns."""
 
 
 INTERCEPTOR: Final[trio.lowlevel.RunVar[Interceptor | None]] = trio.lowlevel.RunVar("supervisors.interceptor", None)

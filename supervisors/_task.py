@@ -36,7 +36,8 @@ class TaskLife(Life):
         _callers.set((slot.path, *slot.callers))
         self.is_ready = True
         slot.life_started(self)
-        slot.value = await slot.spec.factory()
+        interceptor = slot.team.runtime.interceptor
+        slot.value = await (slot.spec.factory() if interceptor is None else interceptor.run(self, slot.spec.factory))
 
     def ask_stop(self, exit_: Exit, *, drain: bool = False) -> None:
         """Order an end: a function hears of it as its cancellation, and may tidy up."""

@@ -2,7 +2,8 @@
 
 A fault happens at a *message boundary*, and is named so that it stays the same when another fault is taken away: by
 the child, and the number of the message among all that this child was given since it was first started, whatever its
-lives; for a failing start, by the number of the life. Whether there is one is decided by the seed and that name alone,
+lives; for a failing start, by the number of the life. A task of a ``TaskSupervisor`` is one message in each of its lives:
+its whole work. Whether there is one is decided by the seed and that name alone,
 not by what has happened before.
 """
 

@@ -11,6 +11,7 @@ from supervisors.testing._event_log import EventLog
 from supervisors.testing._faults import Fault, FaultKind, InjectedCrash, Plan
 
 if TYPE_CHECKING:
+    from supervisors._life import Life
     from supervisors._turn import ActorLife
 
 
@@ -49,7 +50,18 @@ class Injector:
             raise InjectedCrash(fault)
         await self._watch(f"{path}: on_start", on_start())
 
-    async def perform(self, life: "ActorLife", name: str, operation: Coroutine[Any, Any, object]) -> object:
+    async def run(self, life: "Life", fn: Callable[[], Awaitable[object]], /) -> object:
+        """Run a task, as one message; or fail to."""
+        fault = self._note(self._plan.at_start(life.slot.path, life.number))
+        if fault is not None:
+            raise InjectedCrash(fault)
+
+        async def work() -> object:
+            return await fn()
+
+        return await self.perform(life, "task", work())
+
+    async def perform(self, life: "Life", name: str, operation: Coroutine[Any, Any, object]) -> object:
         """Perform an operation, with what goes wrong at this message."""
         path = life.slot.path
         self._messages[path] += 1
@@ -64,7 +76,7 @@ class Injector:
             raise InjectedCrash(fault)
         return value
 
-    async def _go_wrong(self, fault: Fault, life: "ActorLife") -> None:
+    async def _go_wrong(self, fault: Fault, life: "Life") -> None:
         match fault.kind:
             case FaultKind.CRASH_BEFORE:
                 raise InjectedCrash(fault)

@@ -29,9 +29,11 @@ from supervisors import (
     Strategy,
     Supervisor,
     SupervisorSpec,
+    TaskStopped,
+    TaskSupervisor,
     open_supervisor,
 )
-from supervisors.testing import EventLog
+from supervisors.testing import EventLog, InjectedCrash
 
 TREES: dict[str, Callable[[], Awaitable[None]]] = {}
 
@@ -274,6 +276,34 @@ async def a_dynamic_crowd_comes_and_goes() -> None:
                 await crowd.terminate_child(worker)
         counts = crowd.count_children()
         assert counts.specs == 8, counts
+
+
+@tree
+async def tasks_end_once_and_leave_nothing() -> None:
+    """Whatever happens to a task, whoever waits for it hears it once; what was answered was done."""
+    done: list[int] = []
+    ends: Counter[str] = Counter()
+
+    async def work(number: int) -> int:
+        await trio.sleep(random.choice((0, 0.01)))  # noqa: S311 - seeded
+        done.append(number)
+        return number
+
+    async def ask_for(number: int) -> None:
+        try:
+            assert await tasks.run(work, number) == number
+            ends["value"] += 1
+        except (InjectedCrash, TaskStopped) as error:
+            ends[type(error).__name__] += 1
+
+    async with open_tough() as root:
+        tasks = TaskSupervisor(await root.start_supervisor("tasks", dynamic=True, max_restarts=10_000, max_seconds=1e6))
+        async with trio.open_nursery() as nursery:
+            for number in range(12):
+                nursery.start_soon(ask_for, number)
+        assert tasks.supervisor.count_children().specs == 0
+        assert ends.total() == 12, ends
+        assert ends["value"] <= len(done)
 
 
 def stops_of(log: EventLog) -> list[str]:

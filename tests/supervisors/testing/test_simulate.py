@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 import trio
 
-from supervisors import Actor, ActorCrashed, CallError, ChildStarted, Ref, open_supervisor
-from supervisors.testing import EventLog, Fault, Faults, SimulationFailed, Stuck, simulate
+from supervisors import (
+    Actor,
+    ActorCrashed,
+    CallError,
+    ChildStarted,
+    Ref,
+    TaskStopped,
+    TaskSupervisor,
+    open_supervisor,
+)
+from supervisors.testing import EventLog, Fault, Faults, InjectedCrash, SimulationFailed, Stuck, simulate
 from supervisors.testing._simulate import _find_two_lives
 
 STORM = Faults(crash=0.1, delay=0.2, kill=0.05, fail_restart=0.2)
@@ -207,6 +216,41 @@ def test_a_crash_reaches_the_caller_as_any_other() -> None:
     simulate(main, seed=1, faults=[Fault("root/till", 1, "crash before")])
 
     assert str(seen[0]) == "crash before at message 1 of root/till"
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [
+        ("crash before", "InjectedCrash, 0 done"),
+        ("crash after", "InjectedCrash, 1 done"),
+        ("fail start", "InjectedCrash, 0 done"),
+        ("kill", "TaskStopped, 0 done"),
+        ("delay", "value, 1 done"),
+    ],
+)
+def test_a_task_is_one_message(kind: str, end: str) -> None:
+    """Its whole work, before or after which something goes wrong; whoever waits for it is told."""
+    seen: list[str] = []
+    done: list[int] = []
+
+    async def work() -> None:
+        await trio.sleep(1)
+        done.append(1)
+
+    async def main() -> None:
+        done.clear()
+        async with open_supervisor() as root:
+            tasks = TaskSupervisor(await root.start_supervisor("tasks", dynamic=True))
+            try:
+                await tasks.run(work)
+            except (InjectedCrash, TaskStopped) as error:
+                seen.append(f"{type(error).__name__}, {len(done)} done")
+            else:
+                seen.append(f"value, {len(done)} done")
+
+    run = simulate(main, seed=1, faults=[Fault("root/tasks/work-1", 1, kind, 0.5 if kind == "delay" else 0.0)])
+    assert len(run.faults) == 1
+    assert seen == [end]
 
 
 def test_looking_at_an_actor_is_no_message() -> None:
