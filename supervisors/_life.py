@@ -180,8 +180,11 @@ class Life:
 
     def stacks(self) -> tuple[tuple[str, ...], ...]:
         """Where the tasks of this life are, the main one first."""
-        tasks = [self.task, *(self._helpers or {}).values()]
-        return tuple(stack_of(task) for task in tasks if task is not None)
+        return tuple(stack_of(task) for task in self.tasks())
+
+    def tasks(self) -> list[trio.lowlevel.Task]:
+        """The tasks of this life that have begun, the main one first."""
+        return [task for task in (self.task, *(self._helpers or {}).values()) if task is not None]
 
     @trio.lowlevel.enable_ki_protection
     async def _end(self, exit_: Exit) -> Exit:

@@ -21,12 +21,13 @@ from supervisors._root import open_supervisor
 from supervisors._runtime import INTERCEPTOR
 from supervisors._slot import Slot, Status
 from supervisors._spec import SupervisorSpec
-from supervisors._supervisor import Supervisor, address_of
+from supervisors._supervisor import Address, Supervisor, address_of
 from supervisors.testing._audit import Auditor, BrokenLaw
 from supervisors.testing._event_log import EventLog
 from supervisors.testing._faults import Fault, FaultKind, InjectedCrash
 from supervisors.testing._inject import Injector
 from supervisors.testing._scheduler import seeded_scheduler
+from supervisors.testing._stuck import StuckGuard
 
 if TYPE_CHECKING:
     from supervisors._team import Team
@@ -175,7 +176,7 @@ class _Scene:
             case _:
                 pass
 
-    async def _ask(self, ref: "Ref[Any] | Supervisor") -> None:
+    async def _ask(self, ref: Address) -> None:
         with suppress(CallError):
             if isinstance(ref, Ref):
                 await ref.get_state(type)
@@ -222,8 +223,13 @@ def disturb(
         StartError: The tree does not even start undisturbed.
     """
     show = _Show(spec, tuple(disturbances), patience)
-    with seeded_scheduler(seed):
-        trio.run(show.run, clock=trio.testing.MockClock(autojump_threshold=0))
+    try:
+        with seeded_scheduler(seed):
+            trio.run(show.run, clock=trio.testing.MockClock(autojump_threshold=0))
+    except BaseException:
+        if not show.guard.stuck:
+            raise
+    show.broken[:0] = show.guard.stuck
     if show.failure is not None:
         raise show.failure
     if show.broken:
@@ -245,6 +251,7 @@ class _Show:
         self.sabotage = _Sabotage()
         self.injector = Injector(self.sabotage, 10**9, _cancel_nothing)
         self.auditor = Auditor()
+        self.guard = StuckGuard()
         self.broken: list[str] = []
         self.failure: StartError | None = None
         self.scene: _Scene
@@ -272,10 +279,11 @@ class _Show:
             max_seconds=spec.max_seconds,
             auto_shutdown=spec.auto_shutdown,
             shutdown=spec.shutdown,
-            observers=[self.auditor],
+            observers=[self.auditor, self.guard],
         ) as root:
             self.scene = scene = _Scene(root, nursery, self.sabotage)
             self.auditor.attend(root._team)  # noqa: SLF001 - of this package
+            self.guard.attend(root._team)  # noqa: SLF001 - the same
             await self._enact(scene)
 
     def _look_back(self, scene: _Scene) -> None:

@@ -36,6 +36,7 @@ from supervisors.testing._program import (
     StopTeam,
     TerminateChild,
 )
+from supervisors.testing._stuck import StuckGuard
 from supervisors.testing._table import ROOT, Entry, Plan, StartChild, StartTeam, read_diary
 
 
@@ -127,6 +128,7 @@ class _Stage:
     """What a program is performed on."""
 
     nursery: trio.Nursery
+    guard: StuckGuard
     root: Supervisor = field(init=False)
     roles: dict[str, Role] = field(factory=dict[str, Role])
     refs: dict[str, Ref[Player]] = field(factory=dict[str, Ref[Player]])
@@ -274,14 +276,20 @@ def perform(program: Program) -> Record:
     Raises:
         BrokenLaw: A law does not hold; which, and for whom.
     """
-    return trio.run(_perform, program, clock=trio.testing.MockClock(autojump_threshold=0))
+    guard = StuckGuard()
+    try:
+        return trio.run(_perform, program, guard, clock=trio.testing.MockClock(autojump_threshold=0))
+    except BaseException:
+        if guard.stuck:
+            raise BrokenLaw("; ".join(guard.stuck)) from None
+        raise
 
 
-async def _perform(program: Program) -> Record:
+async def _perform(program: Program, guard: StuckGuard) -> Record:
     started = trio.current_time()
     tasks = trio.lowlevel.current_statistics().tasks_living
     async with trio.open_nursery() as nursery:
-        stage = _Stage(nursery)
+        stage = _Stage(nursery, guard)
         has_given_up = False
         try:
             await _play(program, stage)
@@ -289,6 +297,8 @@ async def _perform(program: Program) -> Record:
             has_given_up = True
         seconds = trio.current_time() - started
         await trio.testing.wait_all_tasks_blocked()
+        if guard.stuck:
+            raise BrokenLaw("; ".join(guard.stuck))
         _check_end(stage)
         nursery.cancel_scope.cancel()
     if trio.lowlevel.current_statistics().tasks_living != tasks:
@@ -303,7 +313,9 @@ async def _play(program: Program, stage: _Stage) -> None:
         max_restarts=program.max_restarts,
         max_seconds=program.max_seconds,
         auto_shutdown=program.auto_shutdown,
+        observers=[stage.guard],
     ) as stage.root:
+        stage.guard.attend(stage.root._team)  # noqa: SLF001 - of this package
         for number, command in enumerate(program.commands):
             await stage.do(number, command)
 

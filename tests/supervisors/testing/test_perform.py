@@ -80,6 +80,13 @@ def test_a_broken_law_is_told(target: str, law: str, monkeypatch: pytest.MonkeyP
     assert broken_law(caught.value) == law
 
 
+def test_a_life_whose_end_is_not_noted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its supervisor would wait for ever, and virtual time has no end."""
+    monkeypatch.setattr("supervisors._slot.Slot.life_ended", undone)
+    with pytest.raises(BrokenLaw, match=r"root/a is there \d+ s after it was killed"):
+        perform(program(CHILD, TerminateChild("a")))
+
+
 async def test_two_lives_of_one_child_break_a_law() -> None:
     """A child that begins while it lives knows it by itself, whatever its supervisor believes."""
     role = Role("a", Plan(), [])

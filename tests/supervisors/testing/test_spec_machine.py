@@ -141,6 +141,22 @@ def test_an_actors_own_assertion_is_a_broken_law() -> None:
         disturb(spec, [Crash(0), Crash(0)])
 
 
+def test_an_actor_that_never_ends_is_named_instead_of_waited_for() -> None:
+    """A clean-up behind a shield that waits for ever: nothing can cancel it, and virtual time has no end."""
+
+    class Stubborn(Actor):
+        async def work(self) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep_forever()
+
+        async def on_start(self) -> None:
+            self.ref.cast_nowait(Stubborn.work)
+
+    spec = SupervisorSpec("root", children=[ChildSpec(Stubborn, name="a")])
+    with pytest.raises(BrokenLaw, match=r"root/a is there \d+ s after it was killed, in .* in work > .*sleep_forever"):
+        disturb(spec, [Wait(1), Kill(0)], patience=1)
+
+
 def no(*_: Any) -> bool:
     """A wrong answer."""
     return False
