@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import trio
 
-from supervisors import ActorNotAlive, ChildNotFound, Ref, Supervisor, SupervisorsError
+from supervisors import ActorNotAlive, ChildNotFound, Ref, Supervisor, SupervisorsError, Task
 from tinkex_actors.observer.watch import Watch
 
 Action = Literal["pause", "resume", "restart", "stop"]
@@ -45,6 +45,8 @@ async def _act(watch: Watch, path: str, action: str) -> str:
         case "pause" | "resume":
             if isinstance(child, Supervisor):
                 raise ControlRefused(f"{path} is a supervisor; pause the actors below it")
+            if isinstance(child, Task):
+                raise ControlRefused(f"{path} is a task; it can be stopped, but not paused")
             return await _hold(child, action)
         case "restart":
             return await _restart(place, name, child)
@@ -63,7 +65,7 @@ async def _hold(ref: Ref[Any], action: str) -> str:
     return f"{ref.path} goes on"
 
 
-async def _restart(place: Supervisor, name: str, child: "Ref[Any] | Supervisor") -> str:
+async def _restart(place: Supervisor, name: str, child: "Ref[Any] | Supervisor | Task[Any]") -> str:
     """Stop it and start it again. A child that its supervisor would forget is killed instead, and counts as a restart."""
     if place.which_child(name).status == "down":
         await place.restart_child(name)

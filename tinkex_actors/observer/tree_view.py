@@ -7,7 +7,7 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from supervisors import ChildNotFound, Ref, Supervisor, Survey, Tree
+from supervisors import ChildNotFound, Ref, Supervisor, Survey, Task, Tree
 from tinkex_actors.observer.watch import Watch, write_traceback
 
 PAGE = 100
@@ -61,22 +61,23 @@ def _children(place: Supervisor, shown: Survey, opened: Opened) -> Sequence[dict
             child = place.child(drawn.name)
         except ChildNotFound:
             continue  # gone since it was drawn, which cannot be now; harmless if it could
-        found.append(_supervisor(child, drawn, opened) if isinstance(child, Supervisor) else _actor(child, drawn))
+        found.append(_supervisor(child, drawn, opened) if isinstance(child, Supervisor) else _leaf(child, drawn))
     return found
 
 
-def _actor(ref: Ref[Any], drawn: Tree) -> dict[str, Any]:
-    glance = ref.snapshot()
+def _leaf(child: "Ref[Any] | Task[Any]", drawn: Tree) -> dict[str, Any]:
+    """Describe an actor, or a task: of that there is no more to see than its state."""
+    glance = child.snapshot() if isinstance(child, Ref) else None
     return {
         "path": drawn.path,
         "name": drawn.name,
         "kind": drawn.kind,
-        "status": "suspended" if glance.is_suspended else drawn.status,
+        "status": "suspended" if glance is not None and glance.is_suspended else drawn.status,
         "life": drawn.life,
         "restarts": drawn.restarts,
         "queued": drawn.queued,
-        "operation": glance.operation,
-        "since": None if glance.age is None else round(time.time() - glance.age),
+        "operation": None if glance is None else glance.operation,
+        "since": None if glance is None or glance.age is None else round(time.time() - glance.age),
         "exit": None if drawn.exit is None else str(drawn.exit),
     }
 

@@ -20,6 +20,7 @@ from supervisors import (
     Exit,
     Ref,
     Supervisor,
+    Task,
     TraceEvent,
 )
 from tinkex_actors.metrics import Metrics
@@ -114,10 +115,13 @@ class Watch:
         """Find what has that path.
 
         Raises:
-            ChildNotFound: Nothing has.
+            ChildNotFound: Nothing has, or it is a task: of that there is no more to see than its line.
         """
         place, name = self.split(path)
-        return place if name is None else place.child(name)
+        child = place if name is None else place.child(name)
+        if isinstance(child, Task):
+            raise ChildNotFound(path, f"{path} is a task, not an actor")
+        return child
 
     def split(self, path: str) -> tuple[Supervisor, str | None]:
         """Find the supervisor over *path*, and the child's name under it; of a root, itself and no name.

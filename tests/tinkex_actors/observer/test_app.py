@@ -8,6 +8,7 @@ import pytest
 import trio
 
 import tinkex_actors.observer
+from supervisors import TaskSupervisor
 from tests.tinkex_actors.observer.scene import SECRET, Worker, open_lines, open_scene
 from tinkex_actors.observer import ObserverSettings
 
@@ -149,6 +150,18 @@ async def test_an_actor_is_paused_resumed_restarted_and_stopped() -> None:
             seen.append((node["status"], node["life"]))
 
     assert seen == [("suspended", 1), ("running", 1), ("running", 2), ("down", 2), ("running", 3)]
+
+
+async def test_a_task_is_shown_and_can_be_stopped_but_not_paused() -> None:
+    """It is a child like others, without a mailbox to look into."""
+    async with open_scene(ObserverSettings(allow_control=True)) as scene:
+        tasks = TaskSupervisor(await scene.root.start_supervisor("tasks", dynamic=True))
+        task = await tasks.start(trio.sleep_forever)
+
+        assert (await scene.node(task.path))["status"] == "running"
+        assert "can be stopped, but not paused" in (await scene.order(task.path, "pause")).text
+        assert (await scene.order(task.path, "stop")).status_code == 200
+        assert task.is_done
 
 
 async def test_a_child_that_its_supervisor_would_forget_is_killed_to_be_restarted() -> None:
