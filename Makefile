@@ -12,6 +12,7 @@
 #   make soak         ten minutes of crashes, with nothing growing (MINUTES=10)
 #   make crash-server kill the embedded server a hundred times while it trains and saves (ROUNDS=100)
 #   make crash        kill daemon, server, both and actors two hundred times, and find nothing different (KILLS=200)
+#   make fuzz-server  many more broken and odd requests to the embedded server (EXAMPLES=200)
 #   make bench-actors the runtime beside bare trio, as ratios
 #   make bench-engine the engine beside its matrix products, and beside torch when it is installed
 #   make docs         the documentation, into docs/_build; dead references are errors
@@ -37,7 +38,7 @@ endif
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: help demo test check format install conformance coverage deep simulate soak crash-server crash bench-actors bench-engine docs parity clean
+.PHONY: help demo test check format install conformance coverage deep simulate soak crash-server crash fuzz-server bench-actors bench-engine docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -82,6 +83,10 @@ crash-server: $(VENV)/.test
 
 crash: $(VENV)/.test
 	CRASH_KILLS=$(or $(KILLS),$(ROUNDS),200) $(BIN)/python -m pytest -s -o faulthandler_timeout=0 tests/tinkex_actors/daemon/crash $(PYTEST_ARGS)
+
+fuzz-server: $(VENV)/.test
+	OPENAPI_EXAMPLES=$(or $(EXAMPLES),200) FUZZ_EXAMPLES=$(or $(EXAMPLES),200)00 $(BIN)/python -m pytest \
+	  tests/tinkex_actors/local/http/test_openapi.py tests/tinkex_actors/local/http/test_fuzz.py $(PYTEST_ARGS)
 
 bench-actors: $(VENV)/.test
 	$(BIN)/python -m benchmarks.actors $(BENCH_ARGS)

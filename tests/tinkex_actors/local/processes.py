@@ -59,7 +59,7 @@ async def open_process(data: Path | None = None) -> AsyncGenerator[Remote]:
 async def _read_line(process: trio.Process) -> str:
     line = b""
     assert process.stdout is not None
-    with trio.fail_after(60):
+    with trio.fail_after(180):
         while not line.endswith(b"\n"):
             part = await process.stdout.receive_some(1000)
             assert part, "the server ended before it was ready"

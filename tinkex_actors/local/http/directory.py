@@ -1,11 +1,9 @@
 """Finding sessions again."""
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import orjson
-from attrs import field, frozen
 
 from tinkex_actors.local.checkpoints import StoredCheckpoint
 from tinkex_actors.local.http.call import Answer, Call, answer_json, answer_with
@@ -13,8 +11,10 @@ from tinkex_actors.local.http.runs import wants_accessible
 from tinkex_actors.local.refusals import Unprocessable
 from tinkex_actors.local.service import Service
 from tinkex_actors.local.sessions import Session
+from tinkex_actors.types import SessionSearchCursor, SessionStatusQuery
 from tinkex_actors.types.ids import SessionId
 from tinkex_actors.types.sessions import GetSessionResponse, ListSessionsResponse
+from tinkex_actors.wire.requests import AssignProjectRequest, SessionSearchRequest
 
 _MOST = 1000
 _MOST_FOUND = 200
@@ -48,13 +48,6 @@ async def export_trace(service: Service, call: Call) -> Answer:
     return answer_json(status="failed", error="this server records no traces")
 
 
-@frozen
-class AssignProjectRequest:
-    """``sessions/{session_id}/project``."""
-
-    project_id: str
-
-
 async def assign_project(service: Service, call: Call) -> Answer:
     """``PUT sessions/{session_id}/project``."""
     session = service.sessions.find(SessionId(call.path["session_id"]), call.owner)
@@ -63,53 +56,12 @@ async def assign_project(service: Service, call: Call) -> Answer:
     return answer_json()
 
 
-@frozen
-class OwnerFilter:
-    """Whose sessions."""
-
-    type: Literal["own", "accessible", "user"] = "own"
-    owner_urns: tuple[str, ...] = ()
-
-
-@frozen
-class StatusFilter:
-    """How they are."""
-
-    type: Literal["active", "cancelled", "failed", "client_finished"]
-    reasons: tuple[str, ...] | None = None
-
-
-@frozen
-class SearchCursor:
-    """Where the last page ended."""
-
-    last_created_at: datetime
-    last_session_id: str
-
-
-@frozen
-class SearchSessionsRequest:
-    """``sessions/search``."""
-
-    user_metadata: dict[str, str] = field(factory=dict[str, str], hash=False)
-    owner: OwnerFilter = field(factory=OwnerFilter)
-    session_id: str | None = None
-    project_ids: tuple[str, ...] | None = None
-    display_name: str | None = None
-    statuses: tuple[StatusFilter, ...] | None = None
-    limit: int = 50
-    cursor: SearchCursor | None = None
-
-
-Condition: TypeAlias = Callable[[Session], bool]
-
-
 async def search_sessions(service: Service, call: Call) -> Answer:
     """``POST sessions/search``: newest first; ``next_cursor`` while there is more."""
-    request = call.decode(SearchSessionsRequest)
+    request = call.decode(SessionSearchRequest)
     if not 1 <= request.limit <= _MOST_FOUND:
         raise Unprocessable(f"limit must be within 1 and {_MOST_FOUND}, got {request.limit}")
-    is_me = request.owner.type != "user" or call.owner in request.owner.owner_urns
+    is_me = request.owner.type != "user" or call.owner in (request.owner.owner_urns or ())
     known = _behind(service.sessions.of(call.owner), request.cursor)
     found = [one for one in known if is_me and _matches(one, request)]
     page, rest = found[: request.limit], found[request.limit :]
@@ -121,7 +73,7 @@ async def search_sessions(service: Service, call: Call) -> Answer:
     return Answer(orjson.dumps(answer))
 
 
-def _matches(session: Session, request: SearchSessionsRequest) -> bool:
+def _matches(session: Session, request: SessionSearchRequest) -> bool:
     return (
         request.session_id in (None, session.session_id)
         and (request.project_ids is None or (session.project_id or _NO_PROJECT) in request.project_ids)
@@ -131,11 +83,11 @@ def _matches(session: Session, request: SearchSessionsRequest) -> bool:
     )
 
 
-def _has_status(session: Session, status: StatusFilter) -> bool:
+def _has_status(session: Session, status: SessionStatusQuery) -> bool:
     return _status(session)["type"] == status.type and (status.reasons is None or session.ended in status.reasons)
 
 
-def _behind(newest_first: list[Session], cursor: SearchCursor | None) -> list[Session]:
+def _behind(newest_first: list[Session], cursor: SessionSearchCursor | None) -> list[Session]:
     """Cut the list behind the cursor's session; behind its moment, if that session is gone.
 
     Many sessions may share a moment, so their place in the list decides.
@@ -145,7 +97,18 @@ def _behind(newest_first: list[Session], cursor: SearchCursor | None) -> list[Se
     for place, session in enumerate(newest_first):
         if session.session_id == cursor.last_session_id:
             return newest_first[place + 1 :]
-    return [session for session in newest_first if session.created_at < cursor.last_created_at]
+    moment = _parse_moment(cursor.last_created_at)
+    return [session for session in newest_first if session.created_at < moment]
+
+
+def _parse_moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.min  # noqa: DTZ901 - without a time zone, which is refused below
+    if moment.tzinfo is None:
+        raise Unprocessable(f"cursor.last_created_at must be a date with a time zone, got {text[:40]!r}")
+    return moment
 
 
 def _status(session: Session) -> dict[str, object]:

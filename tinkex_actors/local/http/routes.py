@@ -9,6 +9,7 @@ from tinkex_actors.local.http import (
     downloads,
     futures,
     general,
+    openapi,
     runs,
     sampling,
     sessions,
@@ -21,6 +22,7 @@ PREFIX = "/api/v1/"
 
 OPEN: Mapping[str, Endpoint] = {
     "GET healthz": general.healthz,
+    "GET openapi.json": openapi.openapi,
     "GET downloads/{ticket}/{file}": downloads.download,
 }
 """What needs no key."""

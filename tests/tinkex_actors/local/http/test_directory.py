@@ -204,6 +204,15 @@ async def test_a_search_is_continued_behind_its_cursor(tmp_path: Path) -> None:
         assert "next_cursor" not in rest
 
 
+@pytest.mark.parametrize("moment", ["yesterday", "2026-01-01T00:00:00", "", "\x00"])
+async def test_a_cursor_whose_session_is_gone_needs_a_whole_date(tmp_path: Path, moment: str) -> None:
+    """It is compared with dates that have a time zone."""
+    async with open_site(tmp_path) as site:
+        cursor = {"last_created_at": moment, "last_session_id": "gone"}
+        refused = await site.post("sessions/search", cursor=cursor)
+        assert (refused.status, "time zone" in refused.detail) == (422, True)
+
+
 async def test_a_search_page_by_page_finds_sessions_of_one_moment_once(tmp_path: Path) -> None:
     """Their times cannot tell them apart; a walk must neither repeat one nor go on for ever."""
     async with open_site(tmp_path) as site:
