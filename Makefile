@@ -15,6 +15,7 @@
 #   make fuzz-server  many more broken and odd requests to the embedded server (EXAMPLES=200)
 #   make bench-actors the runtime beside bare trio, as ratios
 #   make bench-engine the engine beside its matrix products, and beside torch when it is installed
+#   make observer-browser the observer's page in a real Chromium, and its pictures
 #   make docs         the documentation, into docs/_build; dead references are errors
 #   make parity       the engine against torch and transformers, losses against torch and jax
 #
@@ -38,7 +39,7 @@ endif
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: help demo test check format install conformance coverage deep simulate soak crash-server crash fuzz-server bench-actors bench-engine docs parity clean
+.PHONY: help demo test check format install conformance coverage deep simulate soak crash-server crash fuzz-server bench-actors bench-engine observer-browser docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -94,6 +95,10 @@ bench-actors: $(VENV)/.test
 bench-engine: $(VENV)/.test
 	$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)
 
+# Needs Chromium (apt-get install chromium); the suite does not, so it is not part of `make test`.
+observer-browser: $(VENV)/.browser
+	$(BIN)/python -m pytest tests/browser/page_in_chromium.py $(PYTEST_ARGS)
+
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build
 
@@ -118,6 +123,10 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 $(VENV)/.check: pyproject.toml | $(BIN)/python
 	$(INSTALL) --editable '.[check]'
 	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+$(VENV)/.browser: pyproject.toml | $(BIN)/python
+	$(INSTALL) --editable '.[browser]'
+	@touch $@
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
 	$(INSTALL) --editable '.[docs]'
