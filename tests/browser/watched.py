@@ -23,7 +23,7 @@ async def main(runs: Path) -> None:
     """Open everything, print the address, and obey."""
     watch = Watch()
     async with open_tinker(local=True, observers=[watch]) as tinker:
-        watch.add(tinker.supervisor, metrics=tinker.metrics)
+        watch.add_client(tinker)
         settings = ObserverSettings(allow_control=True, runs=(runs,))
         async with open_observer(watch, settings) as page, trio.open_nursery() as nursery:
             trainer = await tinker.create_lora_training_client("tinkex/tiny", rank=4)

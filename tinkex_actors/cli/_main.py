@@ -53,6 +53,7 @@ COMMANDS: dict[str, Leaf | Branch] = {
         "audit": Leaf(_CLI + "billing", "audit", "Show what was done in the organisation's name on a day."),
     }),
     "observe": Leaf(_CLI + "observe", "command", "Show the page of a running process, or of run folders."),
+    "top": Leaf(_CLI + "top", "command", "Show a running process in the terminal."),
     "doctor": Leaf(_CLI + "doctor", "command", "Check key, network, server, clock and disk, and say what to do."),
     "completion": Leaf(_CLI + "completion", "command", "Print what makes a shell complete this command's words."),
     "version": Leaf(_CLI + "version", "command", "Print the version."),

@@ -4,7 +4,7 @@
 
     watch = Watch()
     async with open_tinker(settings, observers=[watch]) as tinker:
-        watch.add(tinker.supervisor, metrics=tinker.metrics)
+        watch.add_client(tinker)
         async with open_observer(watch, ObserverSettings(runs=[Path("runs")])) as page:
             print(page.url)
             ...

@@ -93,6 +93,11 @@ const show = {
     for (const list of $("runs").querySelectorAll("details")) list.open = unfolded.has(list.dataset.path);
   },
   requests({ sets }) { drawRequests(sets); },
+  waits({ waits }) {
+    $("waiting").hidden = waits.length === 0;
+    $("waits").replaceChildren(...waits.flatMap(({ tree, total, lines }) => [
+      make("h3", "", `${tree}: ${number(total)} operation${total > 1 ? "s" : ""}`), make("pre", "", lines.join("\n"))]));
+  },
   events({ events }) { drawEvents(events); },
 };
 

@@ -12,6 +12,7 @@ from tinkex_actors.observer.tree_view import Opened, view_trees
 from tinkex_actors.observer.watch import Watch
 from tinkex_actors.redaction import redact
 
+_WAITS = 30
 _DURATION = "tinkex_request_duration_seconds"
 _FAILURES = "tinkex_requests_failure"
 _OPERATION = ("operation",)
@@ -33,6 +34,16 @@ class State:
         """Describe the requests of every tree: how many, how long, how many in vain; and its other counts."""
         return {"sets": [{"name": name, **_read(one)} for name, one in self.watch.metrics.items()]}
 
+    def waits(self) -> dict[str, Any]:
+        """Say what waits and why, the first of each tree."""
+        return {
+            "waits": [
+                {"tree": name, "total": len(lines), "lines": [redact(str(line)) for line in lines[:_WAITS]]}
+                for name, look in self.watch.waits.items()
+                if (lines := look())
+            ]
+        }
+
     def events(self, after: int) -> dict[str, Any]:
         """List the events after that number."""
         return {
@@ -52,7 +63,7 @@ class State:
     async def whole(self, opened: Opened, *, after: int = 0) -> dict[str, Any]:
         """Describe everything at once."""
         runs = await self.runs.look()
-        return {**self.trees(opened), "runs": redact(runs), **self.requests(), **self.events(after)}
+        return {**self.trees(opened), "runs": redact(runs), **self.requests(), **self.waits(), **self.events(after)}
 
 
 def _read(metrics: Metrics) -> dict[str, Any]:

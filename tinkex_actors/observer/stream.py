@@ -73,7 +73,11 @@ class Stream(Response):
                 await trio.sleep(max(_COALESCE, cost / _SHARE_BUSY))
 
     async def _tell(self, send: Send) -> None:
-        parts = [("trees", self._steady(self._state.trees(self._opened))), ("requests", self._state.requests())]
+        parts = [
+            ("trees", self._steady(self._state.trees(self._opened))),
+            ("requests", self._state.requests()),
+            ("waits", self._state.waits()),
+        ]
         if trio.current_time() - self._runs_at >= _RUNS_EVERY:
             self._runs_at = trio.current_time()
             parts.append(("runs", {"runs": await self._state.runs.look()}))

@@ -6,7 +6,7 @@ A `Watch` is an observer of trees. It keeps the last few hundred events and wake
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -23,6 +23,7 @@ from supervisors import (
     Task,
     TraceEvent,
 )
+from tinkex_actors.clients import TinkerClient
 from tinkex_actors.metrics import Metrics
 
 _EVENTS = 300
@@ -70,20 +71,42 @@ class Watch:
     """The trees by the names of their roots."""
     metrics: dict[str, Metrics] = field(factory=dict[str, Metrics])
     """What is counted for them."""
+    waits: dict[str, Callable[[], Sequence[object]]] = field(factory=dict[str, Callable[[], Sequence[object]]])
+    """What says why operations wait."""
     _news: trio.Event = field(factory=trio.Event)
     _traces: dict[str, _Trace] = field(factory=dict[str, _Trace])
 
-    def add(self, root: Supervisor, *, metrics: Metrics | None = None) -> None:
-        """Show the tree of *root*, and what *metrics* count for it. A tree of the same name takes its place."""
+    def add(
+        self,
+        root: Supervisor,
+        *,
+        metrics: Metrics | None = None,
+        waits: Callable[[], Sequence[object]] | None = None,
+    ) -> None:
+        """Show a tree. One whose root has the same name takes its place.
+
+        Args:
+            root: Its root.
+            metrics: What is counted for it.
+            waits: Tells, when asked, what waits and why; ``str`` of each is a line.
+        """
+        self.remove(root)
         self.roots[root.path] = root
         if metrics is not None:
             self.metrics[root.path] = metrics
+        if waits is not None:
+            self.waits[root.path] = waits
         self.wake()
+
+    def add_client(self, tinker: TinkerClient) -> None:
+        """Show a client's tree, its requests, and why its operations wait."""
+        self.add(tinker.supervisor, metrics=tinker.metrics, waits=lambda: tinker.snapshot().waits)
 
     def remove(self, root: Supervisor) -> None:
         """Show it no more."""
         self.roots.pop(root.path, None)
         self.metrics.pop(root.path, None)
+        self.waits.pop(root.path, None)
         self.wake()
 
     def notify(self, event: Event, /) -> None:
