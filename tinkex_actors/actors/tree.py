@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
+from typing import Any
 
 import trio
 from attrs import define, evolve, field
@@ -91,6 +92,11 @@ class TinkerTree:
     """No actor: there is nothing in it to restart, and it outlives every crash."""
     address: Callable[[], str] | None = None
     """Says where the server is at the moment, if that is not what the settings say."""
+    # Tokenizers belong to the layer of the clients, which keep them here.
+    tokenizers: dict[str, Any] = field(factory=dict[str, Any])
+    """What clients have loaded to read text with, by name, the latest last."""
+    load_tokenizer: Callable[[str], Any] | None = None
+    """Where else they come from."""
     loss_threads: LossThreads = field(init=False)
     ledgers: dict[str, Ledger | SampleLedger] = field(factory=dict[str, Ledger | SampleLedger])
     members: dict[str, ChildSpec[Actor]] = field(factory=dict[str, ChildSpec[Actor]])

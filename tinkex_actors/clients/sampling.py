@@ -15,7 +15,7 @@ from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.clients.handle import SamplerHandle
 from tinkex_actors.clients.sample_stream import SampleStream, StreamSource
-from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
+from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
 from tinkex_actors.compute.prompt_answers import Asked, align_prompt, name_missing
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import CREATE_SAMPLING_SESSION, SAMPLE
@@ -231,7 +231,15 @@ class SamplingClient:
 
     def get_tokenizer(self) -> Tokenizer:
         """Load the tokenizer that belongs to the base model's name. Blocks while it reads, or fetches, the file."""
-        return Tokenizer.load(tokenizer_name(self._base_model))
+        return find_tokenizer(self._tree, tokenizer_name(self._base_model))
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of *text*. Blocks at first, as `get_tokenizer` does."""
+        return self.get_tokenizer().encode(text)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of *tokens*. Blocks at first, as `get_tokenizer` does."""
+        return self.get_tokenizer().decode(tokens)
 
     def crash(self, reason: str) -> None:
         """Crash the actor behind this client, to see what happens: nothing that its users notice."""

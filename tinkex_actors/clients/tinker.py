@@ -22,6 +22,7 @@ from tinkex_actors.clients.embedded import Place, embedded_server
 from tinkex_actors.clients.rest import RestClient
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
 from tinkex_actors.clients.taking_over import attach_model, finish_left_session
+from tinkex_actors.clients.tokenizer import LoadTokenizer
 from tinkex_actors.clients.training import TrainingClient, check_path
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
@@ -266,6 +267,7 @@ async def open_tinker(
     observers: Iterable[Observer] = (),
     below: HttpBelow | None = None,
     session_id: SessionId | None = None,
+    load_tokenizer: LoadTokenizer | None = None,
 ) -> AsyncGenerator[TinkerClient, None]:
     """Open a session with a Tinker server, and the tree of actors that keeps it.
 
@@ -282,6 +284,7 @@ async def open_tinker(
             ``httpx.AsyncClient``, which is not closed. Heartbeats then run in this loop: a loop that is blocked for minutes
             loses its session.
         session_id: A session that another process has opened and left; by default a new one is opened.
+        load_tokenizer: Finds tokenizers by name before the client looks for them; ``None`` from it leaves that to the client.
 
     Raises:
         TinkerError: The session could not be opened: no server, no valid key.
@@ -313,5 +316,5 @@ async def open_tinker(
             metrics=metrics,
         ) as tree,
     ):
-        tree.address = address
+        tree.address, tree.load_tokenizer = address, load_tokenizer
         yield TinkerClient(tree)

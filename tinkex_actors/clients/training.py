@@ -18,7 +18,7 @@ from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.clients.custom_loss import CustomLoss, enlist_custom_loss
 from tinkex_actors.clients.loss_evaluation import DEFAULT_OPTIONS, CustomLossOptions
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
-from tinkex_actors.clients.tokenizer import Tokenizer, tokenizer_name
+from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
 from tinkex_actors.compute.batching import SliceLimits, slice_data
 from tinkex_actors.compute.combining import combine_outputs
 from tinkex_actors.compute.loss import Loss
@@ -299,8 +299,16 @@ class TrainingClient:
         return self._info
 
     def get_tokenizer(self) -> Tokenizer:
-        """Load the model's tokenizer. Blocks while it reads, or fetches, the file."""
-        return Tokenizer.load(tokenizer_name(self._base_model, self._info.model_data.tokenizer_id))
+        """Return the model's tokenizer. Blocks while it reads, or fetches, the file; once for each client."""
+        return find_tokenizer(self._tree, tokenizer_name(self._base_model, self._info.model_data.tokenizer_id))
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of *text*. Blocks at first, as `get_tokenizer` does."""
+        return self.get_tokenizer().encode(text)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of *tokens*. Blocks at first, as `get_tokenizer` does."""
+        return self.get_tokenizer().decode(tokens)
 
     def crash(self, reason: str) -> None:
         """Crash the actor behind this client, to see what happens: nothing that its users notice."""
