@@ -5,19 +5,17 @@ promise the server has lost becomes a new request, a few times. A sample that no
 and the server is told where it listens.
 """
 
-from collections.abc import Awaitable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 
-from supervisors import ActorCrashed, ActorNotAlive, Ref
 from tinkex_actors.actors.completions import Completions
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.ledger import Entry
 from tinkex_actors.actors.operation import Retrieval, Value
-from tinkex_actors.actors.poller import Poller
 from tinkex_actors.actors.record import SessionRecord
+from tinkex_actors.actors.retriever import Retriever
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.log import get_log
 from tinkex_actors.settings import Figures
@@ -28,8 +26,6 @@ from tinkex_actors.types.errors import PromiseExpired, TinkerError
 from tinkex_actors.types.futures import Promise
 from tinkex_actors.types.ids import RequestId
 from tinkex_actors.wire.requests import CancelFutureRequest
-
-T = TypeVar("T")
 
 _log = get_log()
 
@@ -42,13 +38,13 @@ class Sampler(Crashable):
         ledger: SampleLedger,
         record: SessionRecord,
         transport: Transport,
-        poller: Ref[Poller],
+        retriever: Retriever,
         figures: Figures,
     ) -> None:
         self._ledger = ledger
         self._record = record
         self._transport = transport
-        self._poller = poller
+        self._retriever = retriever
         self._figures = figures
         self._running: dict[int, trio.CancelScope] = {}
         self._completions: Completions | None = None
@@ -63,7 +59,7 @@ class Sampler(Crashable):
         # Their completions may have come to the last life: they are asked for one by one.
         self._asked_alone.update(self._ledger.open)
         for number in self._ledger.open:
-            ref.cast_nowait(Sampler.serve, number)
+            self.start_soon(self._carry, number)
         ref.cast_nowait(Sampler.work_off)
 
     async def work_off(self) -> None:
@@ -76,68 +72,70 @@ class Sampler(Crashable):
             # With one poll for all of them, the server does not mind how many there are.
             limit = min(limit, self._record.config.sample_max_concurrent_requests)
         while self._ledger.waiting and len(self._ledger.open) < limit:
-            self.ref.cast_nowait(Sampler.serve, self._ledger.begin())
+            self.start_soon(self._carry, self._ledger.begin())
 
-    async def serve(self, number: int) -> None:
-        """Bring the open sample *number* to its end."""
+    # Each entry knows the type of its result.
+    async def note(self, number: int, promise: Promise | None, fate: Value[Any] | TinkerError | None) -> None:
+        """Write down how sample *number* ended; ``None`` if it was withdrawn, perhaps after *promise* was given."""
+        self._asked_alone.discard(number)
+        match fate:
+            case PromiseExpired():
+                self._ask_anew(number, fate)
+            case None:
+                if promise is not None and self._record.dynamic_config.sample_cancel_enabled:
+                    self.start_soon(self._tell_server, promise.request_id)
+            case _:
+                self._ledger.settle(number, fate)
+        if self._ledger.waiting:
+            await self.work_off()
+
+    async def _carry(self, number: int) -> None:
+        """Bring the open sample *number* to its end, beside the turn."""
         entry = self._ledger.open.get(number)
         if entry is None:
             return
-        try:
-            await self._bring(entry, number)
-        except PromiseExpired as lost:
-            self._ask_anew(number, lost)
-        except TinkerError as error:
-            self._ledger.settle(number, error)
-        except (ActorCrashed, ActorNotAlive):
-            # The poller's next life knows nothing of us, and asking twice for one promise is harmless.
-            self._asked_alone.add(number)
-            self.send_after(self._figures.lost_poll_delay, Sampler.serve, number)
-        if self._ledger.waiting:
-            self.ref.cast_nowait(Sampler.work_off)
+        fate: Value[Any] | TinkerError | None = None
+        with trio.CancelScope() as self._running[number]:
+            try:
+                fate = await self._bring(entry, number)
+            except TinkerError as error:
+                fate = error
+            finally:
+                del self._running[number]
+        self.ref.cast_nowait(Sampler.note, number, entry.slot.promise, fate)
 
-    async def _bring(self, entry: Entry, number: int) -> None:
-        if entry.slot.promise is None:
-            await self._submit(entry, number)
-        if entry.slot.promise is not None:
-            await self._retrieve(entry, number, entry.slot.promise)
-        if number not in self._ledger.open:
-            self._asked_alone.discard(number)
+    async def _bring(self, entry: Entry, number: int) -> Value[Any]:
+        """Submit the sample unless that is done, and wait for its result.
 
-    async def _submit(self, entry: Entry, number: int) -> None:
-        operation = entry.operation
-        promise = await self._away(
-            number,
-            ask(
+        The slot's promise is written here and not in a turn: nobody else serves the number, and what the server has
+        promised must not be forgotten for want of a turn.
+        """
+        operation, slot = entry.operation, entry.slot
+        if slot.promise is None:
+            promise = await ask(
                 self._transport,
                 operation.row,
                 operation.request(number),
                 key=f"{self._ledger.key}-{number}",
                 weight_bytes=operation.weight_bytes,
                 standing=operation.standing,
-            ),
-        )
-        if promise is not None:
-            entry.slot.accept(promise)
+            )
+            slot.accept(promise)
             self._record.learn("sequence_ids", is_there=promise.sample_sequence_ids is not None)
-
-    async def _retrieve(self, entry: Entry, number: int, promise: Promise) -> None:
-        value = await self._away(number, self._fetch(entry, number, promise))
-        if value is not None:
-            self._ledger.settle(number, value)
-        elif self._record.dynamic_config.sample_cancel_enabled:
-            self.start_soon(self._tell_server, promise.request_id)
+        else:
+            promise = slot.promise
+        return await self._fetch(entry, number, promise)
 
     # Each slot knows the type of its own value.
     async def _fetch(self, entry: Entry, number: int, promise: Promise) -> Value[Any]:
         """Get the result of a promise, and wait first until it is complete where the server tells that of many at once."""
         completions = None if number in self._asked_alone else self._open_completions()
         if completions is None:
-            return await self._poller.call(Poller.retrieve, Retrieval(entry.operation, promise))
+            return await self._retriever.retrieve(Retrieval(entry.operation, promise))
         complete = await completions.wait(promise.request_id)
         retrieval = Retrieval(entry.operation, promise, complete.payload_bytes)
         try:
-            value = await self._poller.call(Poller.retrieve, retrieval)
+            value = await self._retriever.retrieve(retrieval)
         except TinkerError:
             completions.note_fetched(promise.request_id)
             raise
@@ -158,19 +156,6 @@ class Sampler(Crashable):
         await completions.run()
         self._record.learn("bulk_poll", is_there=False)
 
-    async def _away(self, number: int, work: Awaitable[T]) -> T | None:
-        """Await *work* outside the turn; ``None`` if sample *number* is withdrawn meanwhile."""
-        result: T | None = None
-        # The scope lies inside: the turn is taken back whatever was cancelled.
-        async with self.off_turn():
-            with trio.CancelScope() as scope:
-                self._running[number] = scope
-                try:
-                    result = await work
-                finally:
-                    del self._running[number]
-        return result
-
     def _ask_anew(self, number: int, lost: PromiseExpired) -> None:
         tries = self._resubmissions.pop(number, 0)
         if tries >= self._figures.sample_resubmissions or self._record.config.sample_no_retries:
@@ -179,7 +164,7 @@ class Sampler(Crashable):
         renewed = self._ledger.renumber(number)
         if renewed is not None:
             self._resubmissions[renewed] = tries + 1
-            self.ref.cast_nowait(Sampler.serve, renewed)
+            self.start_soon(self._carry, renewed)
 
     async def _tell_server(self, request_id: RequestId) -> None:
         self._cancelling.total_tokens = max(self._record.dynamic_config.sample_cancel_max_batch_size, 1)

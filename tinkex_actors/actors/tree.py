@@ -24,7 +24,7 @@ from random import Random
 from typing import Any
 
 import trio
-from attrs import define, evolve, field
+from attrs import define, field
 
 from supervisors import (
     Actor,
@@ -50,6 +50,7 @@ from tinkex_actors.actors.ledger import Ledger
 from tinkex_actors.actors.loss_threads import LossThreads
 from tinkex_actors.actors.poller import POLLER, Poller
 from tinkex_actors.actors.record import SessionRecord
+from tinkex_actors.actors.retriever import Retriever
 from tinkex_actors.actors.roster import ROSTER, Roster
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.sampler import Sampler
@@ -61,7 +62,7 @@ from tinkex_actors.actors.trainer import Trainer
 from tinkex_actors.actors.waits import WAITS, Waits, list_waits
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
-from tinkex_actors.settings import Figures, Settings
+from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import FINISH_SESSION
 from tinkex_actors.transport.seam import Transport
@@ -98,12 +99,15 @@ class TinkerTree:
     load_tokenizer: Callable[[str], Any] | None = None
     """Where else they come from."""
     loss_threads: LossThreads = field(init=False)
+    retriever: Retriever = field(init=False)
+    """Asks for results; no actor either, since it keeps nothing but a budget."""
     ledgers: dict[str, Ledger | SampleLedger] = field(factory=dict[str, Ledger | SampleLedger])
     members: dict[str, ChildSpec[Actor]] = field(factory=dict[str, ChildSpec[Actor]])
     _named: Counter[str] = field(factory=Counter[str])
 
     def __attrs_post_init__(self) -> None:
         self.loss_threads = LossThreads(self.settings.figures.loss_threads)
+        self.retriever = _make_retriever(self.settings, self.transport, self.record)
 
     def tree(self) -> Tree:
         """Take a snapshot of the whole tree; ``str`` of it is a drawing."""
@@ -145,9 +149,8 @@ class TinkerTree:
 
     def add_sampler(self, ledger: SampleLedger) -> None:
         """Have a Sampler work off *ledger*, in this life and every later one."""
-        poller = self.root.whereis(POLLER)
         figures = self.settings.figures
-        self._add(ledger, Sampler, lambda: Sampler(ledger, self.record, self.transport, poller, figures))
+        self._add(ledger, Sampler, lambda: Sampler(ledger, self.record, self.transport, self.retriever, figures))
 
     def remove(self, name: str, error: TinkerError) -> None:
         """Close the ledger of that name, and stop whoever works it off."""
@@ -193,7 +196,6 @@ class TinkerTree:
 def _group(tree: TinkerTree) -> SupervisorSpec:
     """Describe everything that hangs on the session, in the order of dependence."""
     settings, figures, record, transport = tree.settings, tree.settings.figures, tree.record, tree.transport
-    chance = Random().random  # noqa: S311 - jitter only spreads load
     return SupervisorSpec(
         _GROUP,
         strategy=Strategy.REST_FOR_ONE,
@@ -204,17 +206,19 @@ def _group(tree: TinkerTree) -> SupervisorSpec:
             ChildSpec(
                 lambda: Heartbeat(record, transport, figures, tree.end_session, tree.open_line), name=HEARTBEAT_NAME
             ),
-            ChildSpec(lambda: Poller(transport, _narrowed(figures, record), chance), name=POLLER),
+            ChildSpec(lambda: Poller(tree.retriever), name=POLLER),
             SupervisorSpec(_CLIENTS, dynamic=True, max_restarts=figures.max_restarts, max_seconds=figures.max_seconds),
             ChildSpec(lambda: Roster(tree.members, tree.clients), name=ROSTER),
         ],
     )
 
 
-def _narrowed(figures: Figures, record: SessionRecord) -> Figures:
-    """Apply what the server has said when the session was opened."""
-    announced = record.config.inflight_response_bytes_semaphore_size
-    return evolve(figures, response_bytes=min(figures.response_bytes, announced))
+def _make_retriever(settings: Settings, transport: Transport, record: SessionRecord) -> Retriever:
+    def response_bytes() -> float:
+        return min(settings.figures.response_bytes, record.config.inflight_response_bytes_semaphore_size)
+
+    chance = Random().random  # noqa: S311 - jitter only spreads load
+    return Retriever(transport, settings.figures, chance, response_bytes)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """From typed requests to bytes, over the seam, and back to typed answers."""
 
-import uuid
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import TypeVar
 
 import trio
@@ -54,7 +54,7 @@ async def send(  # noqa: PLR0913 - each is one part of a request
     body = Body(
         content=await trio.to_thread.run_sync(_encode, endpoint, request) if is_large else _encode(endpoint, request),
         weight_bytes=weight_bytes,
-        idempotency_key=key or f"tinkex-{uuid.uuid4()}",
+        idempotency_key=key or f"tinkex-{token_hex(16)}",
         headers=headers or {},
         path_values=path_values or {},
         query=query or {},

@@ -49,7 +49,7 @@ async def open_bottom(
             # A signed link leads elsewhere, perhaps through a proxy that our own address does without.
             _open_client(None if _proxies(settings.base_url) else LeanTransport(pool), settings) as client,
         ):
-            yield DirectTransport(pool, HeadWriter(settings, where), HttpTransport(client, settings, where))
+            yield DirectTransport(pool, HeadWriter(settings, where, pool), HttpTransport(client, settings, where))
 
 
 def is_proxied(url: str) -> bool:

@@ -7,7 +7,7 @@ take it far below zero, so that one request larger than the whole budget still p
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -34,14 +34,27 @@ class ByteBudget:
     @asynccontextmanager
     async def hold(self, size_bytes: int) -> AsyncGenerator[None, None]:
         """Hold *size_bytes* for the block; wait first while the balance is negative or others wait."""
-        if self._is_overdrawn() or self._line:
-            await self._queue()
-        self._in_use += size_bytes
-        self._wake_next()
+        await self.take(size_bytes)
         try:
             yield
         finally:
-            self._in_use -= size_bytes
+            self.give_back(size_bytes)
+
+    async def take(self, size_bytes: int) -> None:
+        """Take *size_bytes*, which the caller gives back; wait first while the balance is negative or others wait.
+
+        Where there is room this neither waits nor lets other tasks run: a request does that anyway.
+        """
+        if self._line or self._is_overdrawn():
+            await self._queue()
+        self._in_use += size_bytes
+        if self._line:
+            self._wake_next()
+
+    def give_back(self, size_bytes: int) -> None:
+        """Give back what was taken."""
+        self._in_use -= size_bytes
+        if self._line:
             self._wake_next()
 
     def _is_overdrawn(self) -> bool:
@@ -72,20 +85,29 @@ class Budgeted:
     ) -> None:
         """Wrap *below*; lanes without a figure are unlimited. A size that is a callable is asked each time."""
         self._below = below
-        self._counts = {lane: trio.CapacityLimiter(count) for lane, count in counts.items()}
+        # A count is a budget in which every request weighs one, and whose last place overdraws it.
+        self._counts = {lane: ByteBudget(count - 1) for lane, count in counts.items()}
         self._budgets = {lane: ByteBudget(size) for lane, size in sizes.items()}
 
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Wait for room in the route's lane, then send."""
-        limiter, budget = self._counts.get(route.lane), self._budgets.get(route.lane)
-        if limiter is None and budget is None:
-            body.standing.wait("the server's answer")
-            return await self._below.send(route, body)
+        count, budget = self._counts.get(route.lane), self._budgets.get(route.lane)
+        if count is None:
+            return await self._send_within(budget, route, body)
         body.standing.wait("room among the requests on their way")
-        async with AsyncExitStack() as held:
-            if limiter is not None:
-                await held.enter_async_context(limiter)
-            if budget is not None:
-                await held.enter_async_context(budget.hold(body.weight_bytes))
-            body.standing.wait("the server's answer")
+        await count.take(1)
+        try:
+            return await self._send_within(budget, route, body)
+        finally:
+            count.give_back(1)
+
+    async def _send_within(self, budget: ByteBudget | None, route: Route, body: Body) -> Answer:
+        if budget is not None:
+            body.standing.wait("room among the requests on their way")
+            await budget.take(body.weight_bytes)
+        body.standing.wait("the server's answer")
+        try:
             return await self._below.send(route, body)
+        finally:
+            if budget is not None:
+                budget.give_back(body.weight_bytes)

@@ -52,7 +52,6 @@ class DirectTransport:
             body=pieces,
             is_repeatable=bool(body.idempotency_key),
         )
-        lane = self._pool.lane(block.origin, route.lane.value)
-        whole = await self._pool.fetch(lane, request, block.timeouts)
+        whole = await self._pool.fetch(block.lane, request, block.timeouts)
         content = decode_content(whole.headers, whole.content)
         return Answer(status=whole.status, headers=whole.headers, content=content)

@@ -13,7 +13,9 @@ from tinkex_actors.settings import Settings
 from tinkex_actors.transport.coding import ACCEPTED
 from tinkex_actors.transport.headers import attempt_headers, client_headers, route_headers
 from tinkex_actors.transport.lean.dialing import Origin
+from tinkex_actors.transport.lean.lane import Lane
 from tinkex_actors.transport.lean.limits import Timeouts
+from tinkex_actors.transport.lean.pool import Pool
 from tinkex_actors.transport.lean.request import render_head
 from tinkex_actors.transport.seam import Body, Route
 
@@ -27,7 +29,7 @@ _Key = tuple[str, str, str, str, str, str]
 class Block:
     """What is the same for every request to one endpoint at one address."""
 
-    origin: Origin
+    lane: Lane
     method: bytes
     target: bytes
     headers: httpx.Headers = field(repr=False)
@@ -39,10 +41,11 @@ class Block:
 
 
 class HeadWriter:
-    """Writes heads for one client."""
+    """Writes heads for POST requests of one client."""
 
-    def __init__(self, settings: Settings, address: Callable[[], str]) -> None:
-        """Write heads with *settings*' headers, for wherever *address* says at that moment."""
+    def __init__(self, settings: Settings, address: Callable[[], str], pool: Pool) -> None:
+        """Write heads with *settings*' headers, for wherever *address* says at that moment, to send over *pool*."""
+        self._pool = pool
         self._settings = settings
         self.address = address
         self._headers = client_headers(settings)
@@ -70,16 +73,20 @@ class HeadWriter:
         Raises:
             httpx.LocalProtocolError: One of its headers cannot be sent. The message never shows a value.
         """
-        lines = attempt_headers(route, body)
-        lines["Content-Length"] = str(size)
-        values = "".join(lines.values())
+        values = body.idempotency_key + "".join(body.headers.values())
         if not (values.isascii() and values.isprintable()):
             raise httpx.LocalProtocolError("a header of the request holds characters that cannot be sent")
-        if block.names.isdisjoint(map(str.lower, body.headers)):
-            return block.start + "".join([f"{name}: {value}\r\n" for name, value in lines.items()]).encode() + b"\r\n"
-        headers = httpx.Headers(block.headers)
-        headers.update(lines)
-        return render_head(block.method, block.target, headers.raw)
+        if body.headers and not block.names.isdisjoint(map(str.lower, body.headers)):
+            headers = httpx.Headers(block.headers)
+            headers.update(attempt_headers(route, body) | {"Content-Length": str(size)})
+            return render_head(block.method, block.target, headers.raw)
+        own = "".join([f"{name}: {value}\r\n" for name, value in body.headers.items()])
+        # As attempt_headers has them for a POST; test_bottom compares.
+        lines = (
+            f"x-stainless-retry-count: {body.attempt}\r\nX-Idempotency-Key: {body.idempotency_key}\r\n"
+            f"{own}Content-Length: {size}\r\n\r\n"
+        )
+        return block.start + lines.encode()
 
     def _fixed_headers(self, route: Route, address: httpx.URL) -> httpx.Headers:
         headers = httpx.Headers({"Host": address.netloc.decode("ascii"), "Accept-Encoding": ACCEPTED})
@@ -94,7 +101,7 @@ class HeadWriter:
         silence = self._silence(route)
         connect = min(self._settings.figures.connect_timeout, silence)
         return Block(
-            origin=Origin.of(url.scheme, url.raw_host.decode("ascii"), url.port),
+            lane=self._pool.lane(Origin.of(url.scheme, url.raw_host.decode("ascii"), url.port), route.lane.value),
             method=method,
             target=url.raw_path,
             headers=headers,

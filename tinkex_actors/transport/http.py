@@ -15,10 +15,13 @@ from attrs import evolve
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.coding import ACCEPTED, MAX_DECODED_BYTES, decode_content
 from tinkex_actors.transport.headers import attempt_headers, client_headers, route_headers
+from tinkex_actors.transport.lean.reader import fields_by_name
 from tinkex_actors.transport.lean.transport import LANE
 from tinkex_actors.transport.no_answer import no_answer
 from tinkex_actors.transport.seam import Answer, Body, Content, Route
 from tinkex_actors.transport.streams import StreamedAnswer, open_answer, open_link
+
+_MAX_URLS = 1000
 
 
 class _OneChunk(httpx.ByteStream):
@@ -60,6 +63,8 @@ class HttpTransport:
         self._settings = settings
         self._address = address
         self._headers = client_headers(settings)
+        self._fixed: dict[tuple[str, str, str, str, float], httpx.Headers] = {}
+        self._urls: dict[str, httpx.URL] = {}
 
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send *body* and read the answer."""
@@ -98,31 +103,48 @@ class HttpTransport:
     def _request(self, route: Route, body: Body) -> httpx.Request:
         figures = self._settings.figures
         silence: float = getattr(figures, route.timeout)
-        is_get = route.method == "GET"
-        headers = httpx.Headers(self._headers)
-        headers.update({"Accept-Encoding": ACCEPTED})
-        headers.update(route_headers(route, silence))
+        headers = httpx.Headers(self._fixed_headers(route, silence))
         try:
             headers.update(attempt_headers(route, body))
         except UnicodeEncodeError:
             raise httpx.LocalProtocolError("a header of the request holds characters that cannot be sent") from None
+        content = b"" if route.method == "GET" else _joined(body.content)
         request = self._client.build_request(
             route.method,
-            self._address() + _fill(route.path, body.path_values),
+            self._url(self._address() + _fill(route.path, body.path_values)),
             params={**self._settings.default_query, **body.query} or None,
-            content=None if is_get else _joined(body.content),
+            content=None if route.method == "GET" else content,
             headers=headers,
             timeout=httpx.Timeout(silence, connect=min(figures.connect_timeout, silence)),
             extensions={LANE: route.lane.value},
         )
-        if not is_get:
-            request.stream = _OneChunk(_joined(body.content))
+        if route.method != "GET":
+            request.stream = _OneChunk(content)
         return request
+
+    def _fixed_headers(self, route: Route, silence: float) -> httpx.Headers:
+        """What is the same for every request to *route*: put together once, since httpx takes its time over it."""
+        key = (route.method, route.accept, route.content_type, route.content_encoding, silence)
+        headers = self._fixed.get(key)
+        if headers is None:
+            headers = self._fixed[key] = httpx.Headers(self._headers)
+            headers.update({"Accept-Encoding": ACCEPTED})
+            headers.update(route_headers(route, silence))
+        return headers
+
+    def _url(self, text: str) -> httpx.URL:
+        """Parse an address, or remember it: most are the same."""
+        url = self._urls.get(text)
+        if url is None:
+            if len(self._urls) >= _MAX_URLS:
+                self._urls.clear()
+            url = self._urls[text] = httpx.URL(text)
+        return url
 
 
 async def _read(response: httpx.Response) -> Answer:
     """Read the answer as it came, and decode it here: a client would, without a limit."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers = fields_by_name(response.headers.raw)
     # Mocks hand over what is read and decoded already.
     is_read = response.is_stream_consumed
     content = response.content if is_read else decode_content(headers, await _read_raw(response))
@@ -131,9 +153,11 @@ async def _read(response: httpx.Response) -> Answer:
 
 async def _read_raw(response: httpx.Response) -> bytes:
     content = bytearray()
+    # The stream below the response is read, not the response: the latter wraps every piece three times. Its iterator is a
+    # generator, which a cancelled reader must not leave half-way.
+    pieces = cast("AsyncGenerator[bytes, None]", aiter(cast("httpx.AsyncByteStream", response.stream)))
     try:
-        # Httpx's iterator is a generator, which a cancelled reader must not leave half-way.
-        async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as pieces:
+        async with aclosing(pieces):
             async for piece in pieces:
                 content += piece
                 if len(content) > MAX_DECODED_BYTES:

@@ -46,7 +46,7 @@ class Paced:
         attempt = body.attempt
         while True:
             await self._wait_for_the_pause(body)
-            answer = await self._dispatch(route, evolve(body, attempt=attempt))
+            answer = await self._dispatch(route, evolve(body, attempt=attempt) if attempt != body.attempt else body)
             if answer.status != _TOO_MANY:
                 return answer
             self._pause(answer, body)

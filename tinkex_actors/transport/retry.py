@@ -44,6 +44,8 @@ class Retrying:
             if not isinstance(outcome, CircuitOpen):
                 sent, heard = sent + 1, outcome
                 body.standing.attempts = sent
+            if isinstance(outcome, Answer) and outcome.is_success:
+                return _final(outcome, sent)
             tries = Tries(made=made, elapsed=trio.current_time() - began)
             match self._decide(route, outcome, tries):
                 case Again(delay):
@@ -78,6 +80,6 @@ def _sentence(outcome: Answer | APIConnectionError) -> str:
 
 def _final(outcome: Answer | APIConnectionError, made: int) -> Answer:
     if isinstance(outcome, Answer):
-        return evolve(outcome, attempts=made)
+        return outcome if outcome.attempts == made else evolve(outcome, attempts=made)
     outcome.attempts = made
     raise outcome

@@ -37,6 +37,9 @@ class Lane(Enum):
     RETRIEVE = "retrieve"
     TELEMETRY = "telemetry"
 
+    # Members are equal only to themselves. Enum's own hash is a call in Python, and every layer asks for it.
+    __hash__ = object.__hash__
+
 
 class Persistence(Enum):
     """How hard a request is tried before its failure is the caller's business."""

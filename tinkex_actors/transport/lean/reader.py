@@ -159,7 +159,7 @@ class ResponseReader:
             return
         self.status = status
         self.version = self._parser.get_http_version()
-        self.headers = _by_name(self.raw_headers)
+        self.headers = fields_by_name(self.raw_headers)
         if self.version not in _VERSIONS:
             self._fault = f"its version is {self.version}, expected 1.0 or 1.1"
             return
@@ -199,7 +199,8 @@ class ResponseReader:
             self.length = int(self.headers["content-length"])
 
 
-def _by_name(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def fields_by_name(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Read header fields by lower-case name; repeated ones are joined by a comma."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in fields:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
