@@ -14,6 +14,7 @@
 #   make crash        kill daemon, server, both and actors two hundred times, and find nothing different (KILLS=200)
 #   make fuzz-server  many more broken and odd requests to the embedded server (EXAMPLES=200)
 #   make bench-actors the runtime beside bare trio, as ratios
+#   make bench-client the client beside the official SDK, end to end (a quarter of an hour)
 #   make bench-engine the engine beside its matrix products, and beside torch when it is installed
 #   make observer-browser the observer's page in a real Chromium, and its pictures
 #   make docs         the documentation, into docs/_build; dead references are errors
@@ -39,7 +40,7 @@ endif
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: help demo test check format install conformance coverage deep simulate soak crash-server crash fuzz-server bench-actors bench-engine observer-browser docs parity clean
+.PHONY: help demo test check format install conformance coverage deep simulate soak crash-server crash fuzz-server bench-actors bench-client bench-engine observer-browser docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -91,6 +92,9 @@ fuzz-server: $(VENV)/.test
 
 bench-actors: $(VENV)/.test
 	$(BIN)/python -m benchmarks.actors $(BENCH_ARGS)
+
+bench-client: $(VENV)/.test
+	$(BIN)/python -m benchmarks.client $(BENCH_ARGS)
 
 bench-engine: $(VENV)/.test
 	$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)

@@ -1,0 +1,218 @@
+"""One client doing one kind of work once, in a process of its own: ``python -m benchmarks.client.subject ours sample …``.
+
+Prints what it took as one line of JSON: CPU seconds of all threads and wall seconds for each operation, after a warm-up
+that is not counted, and the peak of the process's memory. The official SDK runs on asyncio, and nothing else here does.
+"""
+
+import argparse
+import asyncio  # noqa: TID251 - the official SDK's loop
+import json
+import resource
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+import httpx
+import numpy as np
+import trio
+from attrs import define
+
+from benchmarks.client.server import DATA, LENGTH, SAMPLE_LENGTH
+from tinkex_actors import Settings, open_tinker
+from tinkex_actors.clients.tinker import TinkerClient
+from tinkex_actors.transport.lean.limits import Limits
+from tinkex_actors.transport.lean.transport import LeanTransport
+from tinkex_actors.types import Datum, ModelInput, SamplingParams
+
+VOCABULARY = 150_000
+Deed = Callable[[], Awaitable[object]]
+
+
+@define
+class Watch:
+    """Time since it was started."""
+
+    cpu: float = 0.0
+    wall: float = 0.0
+    began: tuple[float, float] = (0.0, 0.0)
+
+    def start(self) -> None:
+        """Begin."""
+        self.began = time.process_time(), time.perf_counter()
+
+    def stop(self) -> None:
+        """End."""
+        self.cpu, self.wall = time.process_time() - self.began[0], time.perf_counter() - self.began[1]
+
+
+@define(eq=False)
+class LongestStep(trio.abc.Instrument):
+    """How long the loop was held by one step of one task, at most, in seconds of wall time."""
+
+    seconds: float = 0.0
+    _began: float = 0.0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """A step begins."""
+        del task
+        self._began = time.perf_counter()
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """It ends."""
+        del task
+        self.seconds = max(self.seconds, time.perf_counter() - self._began)
+
+
+def arrays() -> list[tuple[Any, Any, Any]]:
+    """A batch's tokens, targets and weights."""
+    random = np.random.default_rng(0)
+    return [
+        (
+            random.integers(0, VOCABULARY, LENGTH, np.int32),
+            random.integers(0, VOCABULARY, LENGTH, np.int64),
+            random.random(LENGTH, np.float32),
+        )
+        for _ in range(DATA)
+    ]
+
+
+# ---------------------------------------------------------------------- ours
+
+
+async def ours(options: argparse.Namespace, watch: Watch) -> dict[str, float]:
+    """Our client: as it is, or over a user's own httpx client."""
+    settings = Settings.from_environ({}, api_key="tml-bench", base_url=options.url)
+    async with AsyncExitStack() as stack:
+        below = None
+        if options.who == "ours-httpx":
+            transport = LeanTransport(limits={"sample": Limits(connections=2048), "retrieve": Limits(connections=2048)})
+            below = await stack.enter_async_context(httpx.AsyncClient(transport=transport))
+        client = await stack.enter_async_context(open_tinker(settings, below=below))
+        if options.work == "sample":
+            return await _our_samples(client, options, watch)
+        return await _our_steps(client, options, watch)
+
+
+async def _our_samples(client: TinkerClient, options: argparse.Namespace, watch: Watch) -> dict[str, float]:
+    sampler = await client.create_sampling_client(base_model="m")
+    prompt = ModelInput.from_ints(np.arange(SAMPLE_LENGTH, dtype=np.int32))
+    params = SamplingParams(max_tokens=SAMPLE_LENGTH)
+
+    async def deed() -> None:
+        answer = await sampler.sample(prompt, num_samples=1, sampling_params=params)
+        assert len(answer.sequences[0].tokens) == SAMPLE_LENGTH
+
+    async def crowd(count: int) -> None:
+        async def one() -> None:
+            for _ in range(count // options.concurrency):
+                await deed()
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(options.concurrency):
+                nursery.start_soon(one)
+
+    await crowd(options.concurrency)
+    watch.start()
+    await crowd(options.count)
+    watch.stop()
+    return {}
+
+
+async def _our_steps(client: TinkerClient, options: argparse.Namespace, watch: Watch) -> dict[str, float]:
+    trainer = await client.create_lora_training_client("m", rank=8)
+    data = [Datum(ModelInput.from_ints(t), {"target_tokens": y, "weights": w}) for t, y, w in arrays()]
+
+    async def steps(count: int) -> None:
+        before: list[Any] = []
+        for _ in range(count):
+            now = [trainer.forward_backward(data, "cross_entropy"), trainer.optim_step()]
+            for pending in before:
+                await pending
+            before = now
+        for pending in before:
+            await pending
+
+    await steps(2)
+    stall = LongestStep()
+    trio.lowlevel.add_instrument(stall)
+    watch.start()
+    await steps(options.count)
+    watch.stop()
+    trio.lowlevel.remove_instrument(stall)
+    return {"longest_step_ms": stall.seconds * 1e3}
+
+
+# ---------------------------------------------------------------------- the official SDK
+
+
+async def sdk(options: argparse.Namespace, watch: Watch) -> dict[str, float]:
+    """The official client, as its users get it."""
+    import tinker  # noqa: PLC0415 - ours must not pay for importing it
+
+    service = tinker.ServiceClient(api_key="tml-bench", base_url=options.url)
+    if options.work == "sample":
+        sampler = await service.create_sampling_client(base_model="m")
+        prompt = tinker.ModelInput.from_ints(list(range(SAMPLE_LENGTH)))
+        params = tinker.SamplingParams(max_tokens=SAMPLE_LENGTH)
+        await _sdk_samples(partial(sampler.sample, prompt, 1, params), options, watch)
+    else:
+        trainer = await service.create_lora_training_client("m", rank=8)
+        given = [
+            tinker.Datum(tinker.ModelInput.from_ints(t.tolist()), {"target_tokens": y, "weights": w})
+            for t, y, w in arrays()
+        ]
+        await _sdk_steps(trainer, given, tinker.AdamParams(learning_rate=1e-4), options, watch)
+    return {}
+
+
+async def _sdk_samples(deed: Deed, options: argparse.Namespace, watch: Watch) -> None:
+    async def one(count: int) -> None:
+        for _ in range(count):
+            await deed()
+
+    async def crowd(count: int) -> None:
+        await asyncio.gather(*(one(count // options.concurrency) for _ in range(options.concurrency)))
+
+    await crowd(options.concurrency)
+    watch.start()
+    await crowd(options.count)
+    watch.stop()
+
+
+async def _sdk_steps(trainer: Any, data: Sequence[Any], adam: Any, options: argparse.Namespace, watch: Watch) -> None:
+    async def steps(count: int) -> None:
+        before: list[Any] = []
+        for _ in range(count):
+            now = [trainer.forward_backward(data, "cross_entropy"), trainer.optim_step(adam)]
+            for future in before:
+                await future
+            before = now
+        for future in before:
+            await future
+
+    await steps(2)
+    watch.start()
+    await steps(options.count)
+    watch.stop()
+
+
+def main() -> None:
+    """Do the work and print what it took."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.client.subject", description=__doc__)
+    parser.add_argument("who", choices=["ours", "ours-httpx", "sdk"])
+    parser.add_argument("work", choices=["sample", "train"])
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--concurrency", type=int, default=100)
+    options = parser.parse_args()
+    watch = Watch()
+    more = asyncio.run(sdk(options, watch)) if options.who == "sdk" else trio.run(ours, options, watch)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    taken = {"cpu_ms": watch.cpu * 1e3 / options.count, "wall_ms": watch.wall * 1e3 / options.count, "peak_mb": peak}
+    print(json.dumps(taken | more))
+
+
+if __name__ == "__main__":
+    main()
