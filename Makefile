@@ -9,6 +9,7 @@
 #   make coverage     the suite under coverage; fails below 95 %
 #   make deep         the property tests with many more examples
 #   make simulate     our own supervision trees under a thousand seeds of disorder (SEEDS=1000)
+#   make fuzz         a hundred thousand broken answers: a typed error or a right value (COUNT=100000)
 #   make soak         ten minutes of crashes, with nothing growing (MINUTES=10)
 #   make crash-server kill the embedded server a hundred times while it trains and saves (ROUNDS=100)
 #   make crash        kill daemon, server, both and actors two hundred times, and find nothing different (KILLS=200)
@@ -40,7 +41,7 @@ endif
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: help demo test check format install conformance coverage deep simulate soak crash-server crash fuzz-server bench-actors bench-client bench-engine observer-browser docs parity clean
+.PHONY: help demo test check format install conformance coverage deep simulate fuzz soak crash-server crash fuzz-server bench-actors bench-client bench-engine observer-browser docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -76,6 +77,9 @@ deep: $(VENV)/.test
 
 simulate: $(VENV)/.test
 	SEEDS=$(or $(SEEDS),1000) $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)/supervisors/simulation
+
+fuzz: $(VENV)/.test
+	FUZZ=$(or $(COUNT),100000) $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)/tinkex_actors/fuzz
 
 soak: $(VENV)/.test
 	$(BIN)/python -m benchmarks.actors.soak --minutes $(or $(MINUTES),10)

@@ -115,6 +115,8 @@ class Figures:
     """The longest delay between polls of one operation."""
     poll_interval_min: float = field(default=0.25, validator=_not_negative)
     """The least time between the starts of two polls of one operation, however quickly the server answers."""
+    poll_paused_delay: float = field(default=1.0, validator=_not_negative)
+    """The delay after a poll that finds the server's queue paused, where the server names none."""
     poll_bad_requests: int = field(default=3, validator=_not_negative)
     """How many polls in a row may be refused with an empty 400, as a proxy sends them."""
     poll_backoff_max: float = field(default=30.0, validator=_above_zero)

@@ -38,6 +38,7 @@ _BAD_REQUEST = 400
 _TIMEOUT = 408
 _TOO_MANY = 429
 _LOST = frozenset({404, 410})
+_PAUSED = frozenset({QueueState.PAUSED_RATE_LIMIT, QueueState.PAUSED_CAPACITY})
 
 
 @frozen(kw_only=True)
@@ -96,13 +97,13 @@ def decide_poll(
     if isinstance(outcome, APIConnectionError):
         return _later(progress, rules, rules.figures.poll_backoff_max)
     if outcome.is_success:
-        return _read_success(retrieval, outcome, progress)
+        return _read_success(retrieval, outcome, progress, rules)
     if outcome.status == _TIMEOUT:
-        return _not_yet(decode_try_again(outcome.content), progress)
+        return _not_yet(decode_try_again(outcome.content), progress, rules)
     return _read_refusal(retrieval, outcome, progress, rules)
 
 
-def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress) -> Verdict[R]:
+def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress, rules: PollRules) -> Verdict[R]:
     operation, request_id = retrieval.operation, retrieval.promise.request_id
     content_type = answer.headers.get("content-type", "")
     try:
@@ -117,7 +118,7 @@ def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress) -
         return Failed(error)
     match found:
         case TryAgain():
-            return _not_yet(found, progress)
+            return _not_yet(found, progress, rules)
         case MetadataOnly() if progress.payload_bytes is not None:
             return Failed(
                 ResponseInvalid(
@@ -129,14 +130,19 @@ def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress) -
                 )
             )
         case MetadataOnly(size):
-            return AskAgain(0.0, evolve(progress, payload_bytes=size))
+            return AskAgain(0.0, evolve(progress, payload_bytes=max(0, size)))
         case FutureFailure(words, category):
             return Failed(RequestFailedError(words, request_id=request_id, category=category, operation=operation.name))
         case _:
             return Value(found)
 
 
-def _not_yet(found: TryAgain, progress: Progress) -> AskAgain:
+def _not_yet(found: TryAgain, progress: Progress, rules: PollRules) -> AskAgain:
+    """Ask again when the server says, within reason; a queue that is paused is not asked at once."""
+    figures, is_paused = rules.figures, found.queue_state in _PAUSED
+    asked = figures.poll_paused_delay if is_paused else 0.0
+    if found.retry_after_ms is not None:
+        asked = min(max(0, found.retry_after_ms) / 1000, figures.retry_after_max)
     calm = evolve(
         progress,
         failures=0,
@@ -144,7 +150,7 @@ def _not_yet(found: TryAgain, progress: Progress) -> AskAgain:
         queue_state=found.queue_state,
         queue_state_reason=found.queue_state_reason,
     )
-    return AskAgain((found.retry_after_ms or 0) / 1000, calm)
+    return AskAgain(asked, calm)
 
 
 def _read_refusal(retrieval: Retrieval[R], answer: Answer, progress: Progress, rules: PollRules) -> Verdict[R]:

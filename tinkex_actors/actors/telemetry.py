@@ -1,22 +1,25 @@
 """Telemetry: tells the service how the session fares, and never costs the session anything.
 
-Events wait in a bounded queue and leave in batches, every few seconds and once more at the end. A batch that the server
-did not take stays at the head of the queue; what no longer fits behind it is dropped and counted. Nobody ever waits for a
-delivery, and nothing here contains a key or a request's body.
+Events wait in a bounded queue and leave in batches: every few seconds, when there are enough, and once more at the end,
+after the session's. A batch that the server did not take stays at the head of the queue; what no longer fits behind it is
+dropped and counted. Nobody waits for a delivery who does not ask to, and nothing here contains a key, a request's body, or
+the words of an error.
 """
 
 import platform
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import trio
 from attrs import define, field
 
-from supervisors import Exit, Name
+from supervisors import Exit, ExitKind, Name
 from tinkex_actors.actors.crash_door import Crashable
+from tinkex_actors.actors.failure_report import find_user_error, list_frames
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.log import get_log
 from tinkex_actors.settings import SDK_VERSION, Figures
@@ -24,7 +27,15 @@ from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import TELEMETRY
 from tinkex_actors.transport.seam import Transport
 from tinkex_actors.types.errors import NotFoundError, TinkerError
-from tinkex_actors.types.telemetry import GenericEvent, SessionStartEvent, Severity, TelemetryBatch, TelemetryEvent
+from tinkex_actors.types.telemetry import (
+    GenericEvent,
+    SessionEndEvent,
+    SessionStartEvent,
+    Severity,
+    TelemetryBatch,
+    TelemetryEvent,
+    UnhandledExceptionEvent,
+)
 
 _log = get_log()
 
@@ -39,6 +50,10 @@ class TelemetryQueue:
     """Events that found no room."""
     numbered: int = 0
     """Events so far, the dropped ones not counted."""
+    delivered: int = 0
+    """Events that the server has taken."""
+    began_at: float | None = None
+    """When the session's beginning was reported, on trio's clock."""
     process_uuid: str = field(factory=lambda: str(uuid.uuid4()))
 
     def put(self, make: Callable[[int], TelemetryEvent]) -> None:
@@ -48,6 +63,54 @@ class TelemetryQueue:
             return
         self.events.append(make(self.numbered))
         self.numbered += 1
+
+    @contextmanager
+    def noting_a_failure(self) -> Generator[None, None, None]:
+        """Report an error that leaves the block, and let it go on."""
+        try:
+            yield
+        except Exception as error:
+            self.put_failure(error)
+            raise
+
+    def put_failure(self, error: BaseException) -> None:
+        """Append what is told of a failure that ends the client: a user's error as such, anything else as unhandled."""
+        known = find_user_error(error)
+        if known is None:
+            self.put(
+                lambda index: UnhandledExceptionEvent(
+                    event_id=_new_id(),
+                    event_session_index=index,
+                    timestamp=_now(),
+                    error_type=type(error).__name__,
+                    error_message="",
+                    traceback=list_frames(error) or None,
+                )
+            )
+            return
+        data = {"error_type": type(known).__name__, "status_code": getattr(known, "status_code", None)}
+        self.put(
+            lambda index: GenericEvent(
+                event_id=_new_id(),
+                event_session_index=index,
+                timestamp=_now(),
+                event_name="user_error",
+                event_data=data,
+                severity=Severity.WARNING,
+            )
+        )
+
+    def put_end(self, now: float) -> None:
+        """Append the session's end, if its beginning was told."""
+        if self.began_at is None:
+            return
+        lasted = str(timedelta(seconds=now - self.began_at))
+        self.began_at = None
+        self.put(
+            lambda index: SessionEndEvent(
+                event_id=_new_id(), event_session_index=index, timestamp=_now(), duration=lasted
+            )
+        )
 
 
 class Telemetry(Crashable):
@@ -66,6 +129,7 @@ class Telemetry(Crashable):
 
     async def begin_session(self) -> None:
         """Report that the session began."""
+        self._queue.began_at = trio.current_time()
         self._put(lambda index: SessionStartEvent(event_id=_new_id(), event_session_index=index, timestamp=_now()))
 
     # The service takes any JSON as an event's data.
@@ -93,15 +157,30 @@ class Telemetry(Crashable):
         finally:
             self._is_flushing = False
 
+    async def drain(self) -> None:
+        """Wait until the server has taken everything that was reported before; how long is the caller's to limit."""
+        queue = self._queue
+        target = queue.delivered + len(queue.events)
+        async with self.off_turn():
+            while queue.delivered < target and self._record.capabilities.telemetry:
+                before = queue.delivered
+                await self._send_batches()
+                if queue.delivered == before:
+                    await trio.sleep(self._figures.telemetry_interval)
+
     async def on_stop(self, reason: Exit) -> None:
-        """Send what is left, if the server takes it at once."""
-        del reason
+        """Report the end, and send what is left, if the server takes it at once; a crash is no end."""
+        if reason.kind in {ExitKind.NORMAL, ExitKind.SHUTDOWN} and self._record.capabilities.telemetry:
+            self._queue.put_end(trio.current_time())
         with trio.move_on_after(self._figures.last_flush_timeout):
             await self._send_batches()
 
     def _put(self, make: Callable[[int], TelemetryEvent]) -> None:
         if self._record.capabilities.telemetry:
             self._queue.put(make)
+            # Not at every event of a full queue: a server that is away is asked again in its interval.
+            if self._queue.numbered % self._figures.telemetry_batch == 0:
+                self.ref.cast_nowait(Telemetry.flush)
 
     async def _send_batches(self) -> None:
         while self._queue.events and self._record.capabilities.telemetry and self._record.session_id is not None:
@@ -115,8 +194,11 @@ class Telemetry(Crashable):
             )
             if not await self._deliver(message):
                 return
-            for _ in batch:
-                self._queue.events.popleft()
+            for event in batch:
+                # Another flush may have delivered the same batch meanwhile.
+                if self._queue.events and self._queue.events[0] is event:
+                    self._queue.events.popleft()
+                    self._queue.delivered += 1
 
     async def _deliver(self, message: TelemetryBatch) -> bool:
         try:

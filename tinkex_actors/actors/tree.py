@@ -255,13 +255,14 @@ async def open_tree(
     tree: TinkerTree | None = None
     try:
         async with _open_root(settings, (*observers, reporter, tally)) as root:
-            events = TelemetryQueue(settings.figures.telemetry_queue)
-            tree = TinkerTree(settings, transport, root, record, events, open_line, metrics)
-            metrics.gauge("tinkex_active_sessions", "Sessions open.").of().read = lambda: float(
-                record.session_id is not None
+            tree = TinkerTree(
+                settings, transport, root, record, TelemetryQueue(settings.figures.telemetry_queue), open_line, metrics
             )
+            _count_sessions(metrics, record)
             await _start(tree, reporter, before)
-            yield tree
+            # Inside the tree: the reporter is still there to send it.
+            with tree.events.noting_a_failure():
+                yield tree
             reason = FinishReason.SUCCESS
             if before is not None:
                 # A server inside the tree is gone when the tree is.
@@ -277,6 +278,11 @@ async def open_tree(
             tree.close(ClientClosed("the client was closed"))
         if before is None:
             await _finish(record, transport, reason, settings.figures.close_timeout)
+
+
+def _count_sessions(metrics: Metrics, record: SessionRecord) -> None:
+    gauge = metrics.gauge("tinkex_active_sessions", "Sessions open.")
+    gauge.of().read = lambda: float(record.session_id is not None)
 
 
 def _open_root(settings: Settings, observers: Iterable[Observer]) -> AbstractAsyncContextManager[Supervisor]:

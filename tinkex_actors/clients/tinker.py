@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from supervisors import Observer, Supervisor, Tree
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.snapshot import ClientSnapshot
+from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry
 from tinkex_actors.actors.tree import TinkerTree, open_tree
 from tinkex_actors.clients.admin import AdminClient
 from tinkex_actors.clients.creation import Wanted, create_from_checkpoint, create_model
@@ -91,6 +92,14 @@ class TinkerClient:
         It waits for nobody, so a program that hangs can be asked. ``str`` of it is a page for people.
         """
         return self._tree.snapshot()
+
+    async def drain_telemetry(self) -> None:
+        """Wait until the server has taken every event reported so far; limit it with ``trio.move_on_after``.
+
+        Returns at once where telemetry is off.
+        """
+        if self._tree.settings.telemetry:
+            await self._tree.root.whereis(TELEMETRY_NAME).call(Telemetry.drain)
 
     def crash(self, name: str, reason: str) -> None:
         """Crash one actor of the tree on purpose (``"session"``, ``"poller"``, ``"trainer-0"``, …), to see it come back.

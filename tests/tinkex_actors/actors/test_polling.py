@@ -51,19 +51,28 @@ def test_a_result_is_a_value_of_the_operations_type() -> None:
     assert poll(answer(200, b'{"metrics": {"a": 1.0}}')) == Value(OptimStepResponse({"a": 1.0}))
 
 
-@pytest.mark.tinkex("T34", "T47")
+@pytest.mark.parametrize("hint", [-5, 0, 500, 10**9])
+def test_the_servers_delay_is_obeyed_within_reason(hint: int) -> None:
+    """A negative one is none, and one of a week would be a lost operation."""
+    asked = poll(answer(408, b'{"type": "try_again", "retry_after_ms": %d}' % hint))
+    assert isinstance(asked, AskAgain)
+    assert asked.delay == {-5: 0.0, 0: 0.0, 500: 0.5, 10**9: 60.0}[hint]
+
+
+@pytest.mark.tinkex("T47")
 @pytest.mark.parametrize("status", [200, 408])
-def test_try_again_in_both_its_forms_is_asked_again_at_once(status: int) -> None:
+def test_try_again_in_both_its_forms_waits_a_moment_while_the_queue_is_paused(status: int) -> None:
     """The server has held the poll already; what it says about its queue is kept."""
     again = poll(answer(status, TRY_AGAIN), Progress(polls=3, failures=2, bad_requests=1))
     progress = Progress(polls=4, queue_state=QueueState.PAUSED_CAPACITY, queue_state_reason="busy")
-    assert again == AskAgain(0.0, progress)
+    assert again == AskAgain(1.0, progress)
 
 
+@pytest.mark.tinkex("T34")
 def test_a_408_with_any_body_is_try_again() -> None:
     """Servers of other kinds put a detail there, or nothing."""
     for content in (b"", b"<html>", b'{"detail": "not ready"}'):
-        assert isinstance(poll(answer(408, content)), AskAgain)
+        assert poll(answer(408, content)) == AskAgain(0.0, Progress(polls=1))
 
 
 @pytest.mark.tinkex("T42")

@@ -1,12 +1,22 @@
 """Telemetry: delivered when it can be, dropped and counted when it cannot, and never in anybody's way."""
 
+from typing import Any
+
 import pytest
 import trio
 from attrs import evolve
 from trio.testing import MockClock
 
 from tests.tinkex_actors.fake_tinker import SETTINGS, FakeTinker, LoseRequest, Say, Stall, make_trainer, open_fake
-from tinkex_actors.actors.telemetry import TelemetryQueue
+from tinkex_actors.actors.failure_report import find_user_error
+from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry, TelemetryQueue
+from tinkex_actors.types import (
+    APIStatusError,
+    BadRequestError,
+    InternalServerError,
+    RequestErrorCategory,
+    RequestFailedError,
+)
 from tinkex_actors.types.telemetry import SessionStartEvent
 
 LOUD = evolve(SETTINGS, telemetry=True)
@@ -28,7 +38,9 @@ async def test_the_session_is_reported_and_what_is_left_goes_at_the_end(autojump
     assert [(event["event"], event["event_session_index"]) for event in batch["events"]] == [
         ("SESSION_START", 0),
         ("GENERIC_EVENT", 1),
+        ("SESSION_END", 2),
     ]
+    assert batch["events"][2]["duration"].startswith("0:00:0")
     assert batch["session_id"] == "S0"
     assert batch["events"][1]["event_data"]["error_type"] == "InjectedCrash"
     assert autojump_clock.current_time() < 10
@@ -54,8 +66,8 @@ async def test_a_batch_that_was_not_taken_is_sent_again_later(autojump_clock: Mo
     fake.fail("telemetry", Say(500), LoseRequest(), Say(500))
     async with open_fake(fake, LOUD):
         await trio.sleep(55)
-    assert len(fake.times["telemetry"]) == 4
-    assert [event["event"] for event in events(fake)] == ["SESSION_START"]
+    assert len(fake.times["telemetry"]) == 5
+    assert [event["event"] for event in events(fake)] == ["SESSION_START", "SESSION_END"]
     assert autojump_clock.current_time() > 50
 
 
@@ -104,8 +116,69 @@ async def test_a_crash_of_the_reporter_loses_no_event(autojump_clock: MockClock)
         await trio.sleep(1)
         tinker.crash("telemetry", "on purpose")
         await trio.sleep(15)
-    assert [event["event"] for event in events(fake)] == ["SESSION_START"]
+    assert [event["event"] for event in events(fake)] == ["SESSION_START", "SESSION_END"]
     assert autojump_clock.current_time() > 15
+
+
+@pytest.mark.tinkex("T102", "T109")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyError("the user's data"), ("UNHANDLED_EXCEPTION", "KeyError", None)),
+        (InternalServerError("down", status_code=500), ("UNHANDLED_EXCEPTION", "InternalServerError", None)),
+        (BadRequestError("the user's data", status_code=400), ("GENERIC_EVENT", "BadRequestError", 400)),
+    ],
+)
+async def test_what_ends_the_block_is_at_the_server_when_it_is_left(
+    error: Exception, told: tuple[str, str, int | None], autojump_clock: MockClock
+) -> None:
+    """Once, before the session's end, without a word of it; a user's error as such."""
+    fake = FakeTinker()
+    with pytest.raises(type(error)):
+        async with open_fake(fake, LOUD):
+            raise error
+    start, failure, end = events(fake)
+    detail: Any = failure.get("event_data", failure)
+    assert (failure["event"], detail["error_type"], detail.get("status_code")) == told
+    assert (start["event"], end["event"]) == ("SESSION_START", "SESSION_END")
+    assert "data" not in str(failure).replace("event_data", "")
+    assert autojump_clock.current_time() < 5
+
+
+async def test_enough_events_leave_at_once_and_a_drain_waits_for_the_server(autojump_clock: MockClock) -> None:
+    """A hundred do not wait for the interval; whoever asks hears when all have arrived."""
+    fake = FakeTinker()
+    async with open_fake(fake, LOUD) as tinker:
+        telemetry = tinker._tree.root.whereis(TELEMETRY_NAME)
+        for number in range(99):
+            await telemetry.call(Telemetry.note, "n", {"number": number})
+        await trio.sleep(1)
+        assert len(events(fake)) == 100
+        fake.fail("telemetry", Say(503), Say(503))
+        await telemetry.call(Telemetry.note, "last", {})
+        began = trio.current_time()
+        await tinker.drain_telemetry()
+        assert 5 < trio.current_time() - began < 25
+        assert (tinker.snapshot().telemetry_queued, tinker._tree.events.delivered) == (0, 101)
+    assert autojump_clock.current_time() < 40
+
+
+@pytest.mark.tinkex("T107")
+def test_a_user_error_is_found_behind_anything() -> None:
+    """Cause, context, group, a chain of a thousand, a ring."""
+    user = RequestFailedError("no", category=RequestErrorCategory.USER)
+    ring = KeyError()
+    ring.__cause__ = ring.__context__ = ValueError()
+    ring.__cause__.__cause__ = ring
+    deep: Exception = user
+    for _ in range(1000):
+        outer = RuntimeError()
+        outer.__context__ = deep
+        deep = outer
+    group = ExceptionGroup("all", [ring, ExceptionGroup("some", [KeyError(), user])])
+    assert find_user_error(deep) is find_user_error(group) is user
+    assert find_user_error(ring) is None
+    assert find_user_error(APIStatusError("late", status_code=408)) is None
 
 
 def test_a_full_queue_drops_the_newest_and_counts_it() -> None:
