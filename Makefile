@@ -12,7 +12,7 @@
 #   make fuzz         a hundred thousand broken answers: a typed error or a right value (COUNT=100000)
 #   make soak         ten minutes of crashes, with nothing growing (MINUTES=10)
 #   make crash-server kill the embedded server a hundred times while it trains and saves (ROUNDS=100)
-#   make crash        kill daemon, server, both and actors two hundred times, and find nothing different (KILLS=200)
+#   make crash        kill daemon, server, both and actors two hundred times, and find nothing different (ROUNDS=200)
 #   make fuzz-server  many more broken and odd requests to the embedded server (EXAMPLES=200)
 #   make bench-actors the runtime beside bare trio, as ratios
 #   make bench-client the client beside the official SDK, end to end (a quarter of an hour)
@@ -88,7 +88,7 @@ crash-server: $(VENV)/.test
 	CRASH_ROUNDS=$(or $(ROUNDS),100) $(BIN)/python -m pytest tests/tinkex_actors/local/test_kill.py $(PYTEST_ARGS)
 
 crash: $(VENV)/.test
-	CRASH_KILLS=$(or $(KILLS),$(ROUNDS),200) $(BIN)/python -m pytest -s -o faulthandler_timeout=0 tests/tinkex_actors/daemon/crash $(PYTEST_ARGS)
+	CRASH_KILLS=$(or $(ROUNDS),200) CRASH_TABLE=crash.md $(BIN)/python -m pytest -s -o faulthandler_timeout=0 tests/tinkex_actors/daemon/crash $(PYTEST_ARGS)
 
 fuzz-server: $(VENV)/.test
 	OPENAPI_EXAMPLES=$(or $(EXAMPLES),200) FUZZ_EXAMPLES=$(or $(EXAMPLES),200)00 $(BIN)/python -m pytest \

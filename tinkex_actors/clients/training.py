@@ -334,17 +334,26 @@ class TrainingClient:
         loss_fn: str,
         loss_fn_config: LossFnConfig | None,
     ) -> Pending[ForwardBackwardOutput]:
+        return self._enlist(Call(self.slice(row, data, loss_fn, loss_fn_config)), combine_outputs)
+
+    def slice(
+        self,
+        row: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput],
+        data: Sequence[Datum],
+        loss_fn: str,
+        loss_fn_config: LossFnConfig | None,
+    ) -> list[Entry]:
+        """Cut a pass into requests. For :mod:`tinkex_actors.clients.batches`."""
         loss, config = parse_loss_fn(loss_fn), parse_loss_fn_config(loss_fn_config)
         audience, told = Audience(row.name), self._tree.record.config
         limits = SliceLimits(told.fwdbwd_max_chunk_len, told.fwdbwd_max_chunk_bytes_count)
-        entries = [
+        return [
             Entry(
                 _slice_operation(row, self.model_id, ForwardBackwardInput(part.data, loss, config), part.size_bytes),
                 Slot[ForwardBackwardOutput](audience),
             )
             for part in slice_data(data, limits)
         ]
-        return self._enlist(Call(entries), combine_outputs)
 
     def _load(self, path: str, *, optimizer: bool) -> Pending[LoadWeightsResponse]:
         checked = check_path(path)
@@ -360,9 +369,17 @@ class TrainingClient:
     def _carry_out(self, operation: Operation[R]) -> Pending[R]:
         return self._enlist(Call([Entry(operation, Slot[R](Audience(operation.name)))]), _only)
 
-    def _enlist(self, call: Call, combine: Callable[[Sequence[Any]], R]) -> Pending[R]:
+    def enlist(self, call: Call) -> None:
+        """Put a call in line. For :mod:`tinkex_actors.clients.batches`.
+
+        Raises:
+            TinkerError: The client takes in nothing more.
+        """
         refuse_a_ring(self._ledger)
         self._ledger.enlist(call)
+
+    def _enlist(self, call: Call, combine: Callable[[Sequence[Any]], R]) -> Pending[R]:
+        self.enlist(call)
         slots = [entry.slot for entry in call.entries]
         return Pending(slots, combine, withdraw=partial(self._ledger.withdraw, call))
 

@@ -17,7 +17,7 @@ from tinkex_actors.daemon.journal_store import JournalStore
 
 R = TypeVar("R")
 
-_GATHERING = 0.1
+_GATHERING = 0.25
 """Seconds a note may wait for company. What a killed process had not written is told again by the server."""
 
 

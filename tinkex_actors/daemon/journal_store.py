@@ -73,6 +73,8 @@ class JournalStore:
     _files: DerivedFiles
     _metrics: dict[int, str] = field(factory=dict[int, str])
     """What ``metrics.jsonl`` says of each step."""
+    _is_durable: bool | None = None
+    """How the last write was made; None before the first."""
 
     @classmethod
     def open(cls, folder: Path) -> "JournalStore":
@@ -161,7 +163,9 @@ class JournalStore:
             RunFolderError: They are, but a derived file cannot be written.
         """
         with _reported(self.path):
-            self._connection.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'NORMAL'}")
+            if is_durable is not self._is_durable:
+                self._connection.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'NORMAL'}")
+                self._is_durable = is_durable
             self._commit([statement for entry in entries for statement in _statements(entry)])
         for entry in entries:
             match entry:

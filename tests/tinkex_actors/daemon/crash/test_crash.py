@@ -1,14 +1,17 @@
 """Whatever dies, whenever: the weights and the metrics are those of a run that nobody disturbed.
 
-``CRASH_KILLS`` says how many kills (3 by default), ``CRASH_SEED`` which.
+``CRASH_KILLS`` says how many kills (3 by default), ``CRASH_SEED`` which, ``CRASH_TABLE`` where the tally is written.
 """
 
 import os
 from pathlib import Path
 
+import trio
+
 from tests.tinkex_actors.daemon.crash.arena import KINDS, Arena, Result, open_arena
 
 KILLS = int(os.environ.get("CRASH_KILLS", "3"))
+TABLE = os.environ.get("CRASH_TABLE", "")
 SEED = int(os.environ.get("CRASH_SEED", "1"))
 STEPS = 16
 PIPELINES = (1, 0, 3)
@@ -28,6 +31,8 @@ async def campaign(arena: Arena, undisturbed: dict[int, Result]) -> None:
         if await arena.finish(folder) != undisturbed[pipeline]:
             arena.tally.differences += 1
             print(f"{folder} differs; seed {SEED}, pipeline {pipeline}")
+        if TABLE:
+            await trio.Path(TABLE).write_text(arena.tally.table() + "\n")
 
 
 async def test_killed_at_any_moment_nothing_is_different(tmp_path: Path) -> None:

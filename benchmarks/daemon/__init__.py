@@ -1,0 +1,1 @@
+"""What durability costs, and what batching saves."""
