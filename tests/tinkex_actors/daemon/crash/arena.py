@@ -2,26 +2,26 @@
 
 import json
 import os
-import signal
 import socket
-import sys
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
-from subprocess import PIPE
 
 import trio
 from attrs import define, field, frozen
 
+from tests.tinkex_actors.daemon.crash import victim
 from tests.tinkex_actors.daemon.crash.judge import Deed, history_of_checkpoint, read_audit
 
 PATIENCE = 900.0
 """Seconds until a process that hangs fails its test; a busy machine starts one in minutes."""
 KINDS = ("daemon", "server", "both", "actors", "saving", "journal", "recovery")
-_VICTIM = (sys.executable, "-m", "tests.tinkex_actors.daemon.crash.victim")
-_ROOT = Path(__file__).parents[4]
+_FORKS = get_context("forkserver")
+_FORKS.set_forkserver_preload([victim.__name__])
 
 PLAN = """\
 folder = "runs"
@@ -109,7 +109,7 @@ class Arena:
     folder: Path
     port: int
     rng: Random
-    server: trio.Process | None = None
+    server: "Victim | None" = None
     tally: Tally = field(factory=Tally)
     _runs: int = 0
     _replayed: int = 0
@@ -120,7 +120,7 @@ class Arena:
     async def start_server(self) -> None:
         """Start it, and wait until it answers."""
         self.server = await self._open("server", str(self.folder / "server"), str(self.port))
-        await anext(Lines(self.server))
+        await anext(self.server.lines)
 
     async def kill_server(self) -> None:
         """Kill it, and start it again where it was."""
@@ -130,16 +130,12 @@ class Arena:
     async def stop_server(self) -> None:
         """Kill it."""
         assert self.server is not None
-        self.server.kill()
-        await bury(self.server)
+        await self.server.kill()
 
-    async def _open(self, *arguments: str, **variables: str) -> trio.Process:
-        environment = {**os.environ, "TINKER_API_KEY": "tml-local", "TINKER_TELEMETRY": "0", **variables}
+    async def _open(self, kind: str, *arguments: str, **variables: str) -> "Victim":
         self._replayed = 0
-        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
-            return await trio.lowlevel.open_process(
-                [*_VICTIM, *arguments], stdout=PIPE, stderr=log, env=environment, cwd=_ROOT
-            )
+        environment = {"TINKER_API_KEY": "tml-local", "TINKER_TELEMETRY": "0", **variables}
+        return await Victim.start(kind, list(arguments), self.folder / f"{kind}.log", environment)
 
     # ------------------------------------------------------------------ runs
 
@@ -159,9 +155,9 @@ class Arena:
         process = await self._open("daemon", str(folder / "plan.toml"))
         last: dict[str, object] = {}
         with trio.fail_after(PATIENCE):
-            async for last in Lines(process):
+            async for last in process.lines:
                 self._note(last)
-            assert await bury(process) == 0
+            assert await process.bury() == 0
         assert last == {"endings": {"run": "done"}}, last
         return self._result(folder)
 
@@ -176,12 +172,12 @@ class Arena:
         process = await self._open("daemon", str(folder / "plan.toml"), **variables)
         with trio.fail_after(PATIENCE):
             await self._let_fall(process, kind)
-            return await bury(process) != 0
+            return await process.bury() != 0
 
-    async def _let_fall(self, process: trio.Process, kind: str) -> None:
-        lines = Lines(process)
+    async def _let_fall(self, process: "Victim", kind: str) -> None:
+        lines = process.lines
         if kind == "recovery":
-            await trio.sleep(self.rng.uniform(0.3, 1.5))
+            await trio.sleep(self.rng.uniform(0.0, 0.7))
         elif kind in {"daemon", "server", "both", "actors"}:
             await self._watch(lines, self.rng.randint(1, 5 if kind != "actors" else 12))
             await trio.sleep(self.rng.uniform(0.0, 0.1))
@@ -189,11 +185,10 @@ class Arena:
             await self._watch(lines, 10_000)
         if kind in {"server", "both"}:
             if kind == "both":
-                process.kill()
+                process.strike()
             await self.kill_server()
             await self._watch(lines, self.rng.randint(1, 3))
-        if process.returncode is None:
-            process.send_signal(signal.SIGKILL)
+        process.strike()
 
     async def _watch(self, lines: "Lines", steps: int) -> None:
         """Read what the daemon tells until it has done so many steps more, or is dead."""
@@ -224,9 +219,8 @@ class Arena:
 class Lines:
     """The JSON lines of a process, until it closes its output; a line that a death has cut off is none."""
 
-    def __init__(self, process: trio.Process) -> None:
-        assert process.stdout is not None
-        self._output = process.stdout
+    def __init__(self, output: trio.lowlevel.FdStream) -> None:
+        self.output = output
         self._lines = deque[bytes]()
         self._rest = b""
 
@@ -235,7 +229,7 @@ class Lines:
 
     async def __anext__(self) -> dict[str, object]:
         while not self._lines:
-            part = await self._output.receive_some(65536)
+            part = await self.output.receive_some(65536)
             if not part:
                 raise StopAsyncIteration
             *whole, self._rest = (self._rest + part).split(b"\n")
@@ -244,12 +238,38 @@ class Lines:
         return line
 
 
-async def bury(process: trio.Process) -> int:
-    """Wait for the end of a process, and close what connects us."""
-    code = await process.wait()
-    if process.stdout is not None:
-        await process.stdout.aclose()
-    return code
+@frozen(eq=False)
+class Victim:
+    """A process that lives until it is struck."""
+
+    process: ForkServerProcess
+    lines: Lines
+
+    @classmethod
+    async def start(cls, kind: str, arguments: list[str], log: Path, variables: dict[str, str]) -> "Victim":
+        """Fork it."""
+        ours, theirs = _FORKS.Pipe(duplex=False)
+        process = _FORKS.Process(target=victim.live, args=(kind, arguments, theirs, str(log), variables))
+        await trio.to_thread.run_sync(process.start)
+        theirs.close()
+        lines = Lines(trio.lowlevel.FdStream(os.dup(ours.fileno())))
+        ours.close()
+        return cls(process, lines)
+
+    def strike(self) -> None:
+        """``kill -9``; nothing if it is dead."""
+        self.process.kill()
+
+    async def kill(self) -> None:
+        """Strike, and wait until it is dead."""
+        self.strike()
+        await self.bury()
+
+    async def bury(self) -> int:
+        """Wait for the end, and close what connects us; returns the exit code."""
+        await trio.to_thread.run_sync(self.process.join)
+        await self.lines.output.aclose()
+        return self.process.exitcode or 0
 
 
 @asynccontextmanager

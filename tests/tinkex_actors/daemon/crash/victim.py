@@ -1,4 +1,6 @@
-"""The programs that are killed: ``python -m tests.tinkex_actors.daemon.crash.victim server|daemon …``.
+"""The programs that are killed: a server and a daemon, each in a process of its own.
+
+They are forked from a process that has imported everything, since two hundred starts of Python would be most of the time.
 
 The daemon tells its progress in JSON lines. The environment may make it die by itself, where no outsider could aim:
 ``DIE_AT_COMMIT=n`` in the middle of its n-th commit, ``DIE_AFTER_SAVE=seconds`` after a checkpoint was asked for.
@@ -11,6 +13,7 @@ import random
 import signal
 import sqlite3
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +104,17 @@ async def run_server(data: str, port: str) -> None:
     await serve(options, lambda url: print(json.dumps({"url": url}), flush=True))
 
 
-if __name__ == "__main__":
+def live(kind: str, arguments: list[str], output: Connection, log: str, variables: dict[str, str]) -> None:
+    """Be a server or a daemon, in a process that was forked for it, until the end."""
+    os.environ.update(variables)
+    os.dup2(output.fileno(), 1)
+    with Path(log).open("ab") as errors:
+        os.dup2(errors.fileno(), 2)
+    sys.stdout = os.fdopen(1, "w")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     install_deaths()
     log_to_stderr()
-    if sys.argv[1] == "server":
-        trio.run(run_server, sys.argv[2], sys.argv[3])
+    if kind == "server":
+        trio.run(run_server, arguments[0], arguments[1])
     else:
-        trio.run(run_daemon, sys.argv[2])
+        trio.run(run_daemon, arguments[0])
