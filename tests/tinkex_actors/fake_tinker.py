@@ -316,7 +316,8 @@ class FakeTinker:
         if key in self.samples:
             return httpx.Response(200, json={"request_id": self.samples[key], "sample_sequence_ids": names})
         sequence = SampledSequence(StopReason.LENGTH, np.array([5, 6], np.int32), np.array([-0.5, -0.25], np.float32))
-        scored = np.array([np.nan, -1.0], np.float32) if body["prompt_logprobs"] else None
+        length = sum(len(chunk.get("tokens", [0])) for chunk in body["prompt"]["chunks"])
+        scored = np.array([np.nan, *[-1.0] * (length - 1)], np.float32) if body["prompt_logprobs"] else None
         response = self._promise(
             "sample", SampleResponse([sequence] * body["num_samples"], scored), sample_sequence_ids=names
         )

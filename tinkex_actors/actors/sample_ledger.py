@@ -32,7 +32,7 @@ class SampleLedger:
     """Of which sampling session."""
     copy: int = 0
     """Which copy of the sampling client this is: each has numbers of its own, 10^9 of them."""
-    next_number: int = field(init=False)
+    next_number: int = field(default=0, init=False)
     waiting: deque[Entry] = field(factory=deque[Entry])
     open: dict[int, Entry] = field(factory=dict[int, Entry])
     """Numbered and not yet answered; with a promise or, in doubt, without."""
@@ -45,10 +45,7 @@ class SampleLedger:
 
     def __attrs_post_init__(self) -> None:
         self.queue = QueueWatch(self.name, "sampling")
-
-    @next_number.default
-    def _first_number(self) -> int:
-        return self.copy * COPY_SPAN
+        self.next_number = self.copy * COPY_SPAN
 
     def enlist(self, entry: Entry) -> None:
         """Let a sample wait.

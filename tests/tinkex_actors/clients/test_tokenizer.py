@@ -133,7 +133,12 @@ class Library:
 def test_a_tokenizer_that_is_code_runs_at_the_revision_that_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the hub serves tomorrow is not run."""
     library = Library()
-    monkeypatch.setattr(tokenizer, "import_module", lambda _: library)
+
+    def find(package: str) -> Library:
+        assert package in {"transformers", "tml_tokenizers"}
+        return library
+
+    monkeypatch.setattr(tokenizer, "import_module", find)
     loaded = Tokenizer.load("moonshotai/Kimi-K2.5-Text-Only")
     assert library.asked == [("moonshotai/Kimi-K2.5", "4d01dfe0332d63057c186e0b262165819efb6611")]
     assert loaded.decode(loaded.encode("a", add_special_tokens=True), skip_special_tokens=True) == "a"
