@@ -5,11 +5,17 @@ It is its own process because the SDK brings an asyncio loop and threads. Prints
 """
 
 import json
+import os
 import pickle
+import subprocess
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
@@ -260,6 +266,133 @@ def manages_checkpoints(url: str) -> None:
     [found] = searched.result().sessions
     assert found.session_id == session_id
     failure(tinker.NotFoundError, lambda: rest.get_training_run("nobody").result())
+
+
+def opens_a_handle(url: str) -> None:
+    """A handle is text that another process makes a client of, with a key of its own."""
+    with service(url) as client:
+        sampling = client.create_sampling_client(base_model=MODEL).result()
+        copy = tinker.SamplingClient.from_sampler_handle(sampling.get_sampler_handle(), api_key="tml-local")
+        assert copy.get_base_model() == MODEL
+        assert copy.compute_logprobs(prompt()).result() == sampling.compute_logprobs(prompt()).result()
+
+
+def lets_go_of_a_sample(url: str) -> None:
+    """A cancelled sample does not hold up the next one."""
+    with service(url) as client:
+        sampling = client.create_sampling_client(base_model=MODEL).result()
+        long = sampling.sample(prompt(), 8, types.SamplingParams(max_tokens=900, stop=[]))
+        assert long.future().cancel()
+        drawn = sampling.sample(prompt(), 1, types.SamplingParams(max_tokens=2, stop=[])).result(timeout=60)
+        assert len(drawn.sequences[0].tokens) == 2
+
+
+def keeps_what_was_written_beside_things(url: str) -> None:
+    """Metadata of sessions, runs and checkpoints come back; overwriting replaces them; a life time gives an end."""
+    rest = tinker.RestClient(base_url=url, api_key="tml-notes")
+    client = tinker.ServiceClient({"a": "b"}, display_name="n", base_url=url, api_key="tml-notes")
+    with client:
+        training = client.create_lora_training_client(MODEL, rank=4, user_metadata={"c": "d"}).result()
+        training.save_state("x", user_metadata={"e": "f"}, ttl_seconds=7200).result()
+        [first] = rest.list_checkpoints(training.model_id).result().checkpoints
+        assert (first.user_metadata, first.expires_at is None) == ({"e": "f"}, False)
+        training.save_state("x", overwrite=True).result()
+        [second] = rest.list_checkpoints(training.model_id).result().checkpoints
+        assert (second.user_metadata, second.expires_at) == (None, None)
+        assert rest.get_training_run(training.model_id).result().user_metadata == {"c": "d"}
+        [session_id] = rest.list_sessions().result().sessions
+        session = rest.get_session(session_id).result()
+        assert (session.user_metadata, session.display_name) == ({"a": "b"}, "n")
+
+
+def publishes_and_copies(url: str) -> None:
+    """What is published can be loaded and copied by another key, and by none once it is private again."""
+    rest = tinker.RestClient(base_url=url, api_key="tml-giver")
+    taker = tinker.ServiceClient(base_url=url, api_key="tml-taker", project_id="p")
+    with service(url, api_key="tml-giver") as giver, taker:
+        path = trainer(giver).save_state("gift").result().path
+        failure(tinker.NotFoundError, lambda: taker.copy_weights(path).result())
+        rest.publish_checkpoint_from_tinker_path(path).result()
+        copied = taker.copy_weights(path, ttl_seconds=7200).result()
+        assert copied != path
+        rest.unpublish_checkpoint_from_tinker_path(path).result()
+        failure(tinker.NotFoundError, lambda: taker.create_training_client_from_state(path).result())
+        assert taker.create_training_client_from_state(copied).result().get_info().lora_rank == 8
+
+
+def answers_about_the_account(url: str) -> None:
+    """There is no account: what the SDK asks about it is empty and well-formed."""
+    admin = tinker.AdminClient(base_url=url, api_key="tml-admin")
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    assert admin.get_audit_log().result().entries == []
+    assert admin.get_billing_usage(start, start + timedelta(hours=2)).result().data == []
+    assert admin.get_current_checkpoint_storage_usage().result().data == []
+    with service(url, api_key="tml-admin") as client:
+        trainer(client).save_state("a").result()
+    [stored] = admin.get_current_checkpoint_storage_usage().result().data
+    assert stored.checkpoint_count == 1
+
+
+def refuses_other_optimizers(url: str) -> None:
+    """By name and at once: this server has AdamW."""
+    with service(url) as client:
+        refused = failure(
+            tinker.BadRequestError,
+            lambda: client.create_lora_training_client(MODEL, optimizer=types.DimuonOptimizerConfig()).result(),
+        )
+        assert "adamw" in str(refused), refused
+
+
+def differentiates_custom_losses(url: str) -> None:
+    """A loss of the user's own, differentiated by torch, gives the gradients of the loss it equals; where torch is."""
+    if find_spec("torch") is None:
+        return
+
+    def mean_loss(data: Any, logprobs: Any) -> Any:
+        return -sum(one.sum() for one in logprobs), {"datums:sum": float(len(data))}
+
+    with service(url) as client:
+        losses: list[float] = []
+        for run in ("own", "named"):
+            training = client.create_lora_training_client(MODEL, rank=4, seed=1).result()
+            if run == "own":
+                training.forward_backward_custom([datum()], mean_loss).result()
+            else:
+                training.forward_backward([datum()], "cross_entropy").result()
+            training.optim_step(types.AdamParams(learning_rate=1e-3)).result()
+            losses.append(training.forward([datum()], "cross_entropy").result().metrics["loss:sum"])
+        assert losses[0] == losses[1], losses
+
+
+def ends_once(url: str) -> None:
+    """Closing twice is one end; what comes after it is refused."""
+    client = service(url)
+    training = trainer(client)
+    for _ in range(2):
+        client.close("success", "done").result()
+    failure(Exception, lambda: training.forward([datum()], "cross_entropy").result())
+
+
+def serves_its_command_line(url: str) -> None:
+    """``tinker run list``, ``tinker checkpoint list`` and ``tinker checkpoint download``."""
+    with service(url, api_key="tml-cli") as client:
+        path = trainer(client).save_state("taken").result().path
+    with TemporaryDirectory() as folder:
+        [run] = command_line(url, "run", "list")["runs"]
+        [listed] = command_line(url, "checkpoint", "list")["checkpoints"]
+        assert (listed["tinker_path"], run["training_run_id"] in path) == (path, True)
+        taken = command_line(url, "checkpoint", "download", path, "-o", folder)
+        files = {one.name for one in Path(taken["destination"]).iterdir()}
+        assert files == {"adapter_config.json", "adapter_model.safetensors"}
+
+
+def command_line(url: str, *arguments: str) -> Any:
+    """What the SDK's command line prints."""
+    environment = {**os.environ, "TINKER_BASE_URL": url, "TINKER_API_KEY": "tml-cli"}
+    command = [str(Path(sys.executable).with_name("tinker")), "-f", "json", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tinkex_actors.local import ServerOptions, open_server
+from tinkex_actors.local import Limits, ServerOptions, open_server
 from tinkex_actors.types.service import ClientConfigResponse
 
 SCENARIOS = (
@@ -26,6 +26,15 @@ SCENARIOS = (
     "keeps_owners_apart",
     "manages_checkpoints",
     "samples_from_a_pickled_client",
+    "opens_a_handle",
+    "lets_go_of_a_sample",
+    "keeps_what_was_written_beside_things",
+    "publishes_and_copies",
+    "answers_about_the_account",
+    "refuses_other_optimizers",
+    "differentiates_custom_losses",
+    "ends_once",
+    "serves_its_command_line",
 )
 
 
@@ -37,9 +46,10 @@ EVERYTHING_ON = ServerOptions(
         sample_use_retrieve_futures=True,
         sample_join_sampling_session=True,
         fwdbwd_max_chunk_len=100,
-    )
+    ),
+    limits=Limits(announced_result_bytes=64),
 )
-"""Another transport, compressed bodies, one poll for many samples, numbered copies, more chunks."""
+"""Another transport, compressed bodies, one poll for many samples, numbered copies, more chunks, results announced."""
 
 
 async def play(options: ServerOptions) -> dict[str, str]:
@@ -47,7 +57,7 @@ async def play(options: ServerOptions) -> dict[str, str]:
     root = Path(__file__).parents[3]
     async with open_server(options) as server:
         command = [sys.executable, "-m", "tests.tinkex_actors.local.sdk_scenarios", server.url, *SCENARIOS]
-        with trio.fail_after(300):
+        with trio.fail_after(600):
             process = await trio.run_process(command, capture_stdout=True, cwd=root)
     report: dict[str, str] = json.loads(process.stdout)
     return report
