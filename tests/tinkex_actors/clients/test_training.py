@@ -60,6 +60,7 @@ async def test_a_large_batch_travels_in_slices_the_first_last(autojump_clock: Mo
     assert autojump_clock.current_time() < 1
 
 
+@pytest.mark.tinkex("T23")
 async def test_forward_leaves_the_gradient_alone(autojump_clock: MockClock) -> None:
     """The same endpoint, with a flag."""
     fake = FakeTinker()
