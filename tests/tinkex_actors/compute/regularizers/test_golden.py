@@ -18,6 +18,7 @@ from tinkex_actors.compute.regularizers import (
     Term,
     Values,
 )
+from tinkex_actors.compute.regularizers.orthogonality import Mode
 
 
 def square_slope(x: Values) -> Values:
@@ -86,6 +87,14 @@ def test_terms_have_their_golden_values(term: Term, value: float) -> None:
 @pytest.mark.parametrize(("term", "row"), FIRST_ROWS, ids=str)
 def test_terms_have_their_golden_gradients(term: Term, row: list[float]) -> None:
     np.testing.assert_allclose(term.evaluate(P, NEXT_TO_Q).gradient[0], row, atol=6e-6)
+
+
+@pytest.mark.parametrize("mode", ["soft", "hard", "spectral"])
+def test_a_single_row_has_nothing_to_be_orthogonal_to(mode: Mode) -> None:
+    """Normalized, every mode is 0, and so is its pull."""
+    found = Orthogonality(mode=mode).evaluate(P[:1])
+    assert found.value == pytest.approx(0.0)
+    np.testing.assert_allclose(found.gradient, 0.0, atol=1e-12)
 
 
 METRICS: list[tuple[Term, set[str], set[str]]] = [
