@@ -17,6 +17,7 @@
 #   make bench-actors the runtime beside bare trio, as ratios
 #   make bench-client the client beside the official SDK, end to end (a quarter of an hour)
 #   make bench-engine the engine beside its matrix products, and beside torch when it is installed
+#   make bench-losses custom losses beside bare numpy, and beside torch with BENCH_ARGS=--torch
 #   make observer-browser the observer's page in a real Chromium, and its pictures
 #   make docs         the documentation, into docs/_build; dead references are errors
 #   make parity       the engine against torch and transformers, losses against torch and jax
@@ -41,7 +42,7 @@ endif
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
-.PHONY: help demo test check format install conformance coverage deep simulate fuzz soak crash-server crash fuzz-server bench-actors bench-client bench-engine observer-browser docs parity clean
+.PHONY: help demo test check format install conformance coverage deep simulate fuzz soak crash-server crash fuzz-server bench-actors bench-client bench-engine bench-losses observer-browser docs parity clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tinkex demo $(DEMO_ARGS)
@@ -102,6 +103,9 @@ bench-client: $(VENV)/.test
 
 bench-engine: $(VENV)/.test
 	$(BIN)/python -m benchmarks.engine $(BENCH_ARGS)
+
+bench-losses: $(VENV)/.test
+	$(BIN)/python -m benchmarks.losses $(BENCH_ARGS)
 
 # Needs Chromium (apt-get install chromium); the suite does not, so it is not part of `make test`.
 observer-browser: $(VENV)/.browser

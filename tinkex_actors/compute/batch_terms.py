@@ -71,7 +71,7 @@ class PerDatum:
         scale = 1.0 / len(found) if self.combine == "mean" else 1.0
         return LossEvaluation(
             scale * sum(one.value for one in found),
-            tuple(scale * one.gradient for one in found),
+            tuple(one.gradient if scale == 1.0 else scale * one.gradient for one in found),
             {name: float(np.mean([one.metrics[name] for one in found])) for name in found[0].metrics},
             found[0].labels,
         )

@@ -274,13 +274,11 @@ def _pulling(
 
 
 def _add_up(base: LossEvaluation, pairs: Sequence[tuple[RegularizerSpec, LossEvaluation]]) -> tuple[Values, ...] | None:
-    if base.gradients is None:
+    pulling = [(spec.weight, term.gradients) for spec, term in pairs if spec.weight]
+    if base.gradients is None or any(gradients is None for _, gradients in pulling):
         return None
-    total = list(base.gradients)
-    for spec, term in pairs:
-        if not spec.weight:
-            continue
-        if term.gradients is None:
-            return None
-        total = [sum_ + spec.weight * part for sum_, part in zip(total, term.gradients, strict=True)]
-    return tuple(total)
+    total = tuple(gradient.copy() for gradient in base.gradients)
+    for weight, gradients in pulling:
+        for sum_, part in zip(total, gradients or (), strict=True):
+            sum_ += weight * part  # noqa: PLW2901 - in place: these arrays are as large as the log-probabilities
+    return total

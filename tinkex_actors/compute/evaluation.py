@@ -120,7 +120,7 @@ def _gradients(gradients: Any, logprobs: Sequence[Values]) -> tuple[Values, ...]
 
 def _gradient(gradient: Any, shape: tuple[int, ...], index: int) -> Values:
     try:
-        array = to_array(gradient).astype(np.float64)
+        array = to_array(gradient).astype(np.float64, copy=False)
     except ValueError as error:
         raise LossInvalid(f"gradients[{index}]: {error}") from error
     if array.shape != shape:

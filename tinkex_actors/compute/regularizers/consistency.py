@@ -67,7 +67,10 @@ class Consistency:
         mean = 1.0 / x.size if self.reduction == "mean" else 1.0
         match self.metric:
             case "mse":
-                return float(mean * np.square(x - q).sum()), 2.0 * mean * (x - q)
+                apart = x - q
+                value = mean * float(np.vdot(apart, apart))
+                apart *= 2.0 * mean
+                return value, apart
             case "l1":
                 return float(mean * np.abs(x - q).sum()), mean * np.sign(x - q)
             case "cosine":

@@ -38,6 +38,8 @@ class ElasticNet:
         selected = select(self.target, read_logprobs(logprobs), context)
         x, ratio = selected.values, self.l1_ratio
         scale = self.strength / (x.size if self.reduction == "mean" else 1)
-        value = float(scale * (ratio * np.abs(x) + (1.0 - ratio) * np.square(x)).sum())
-        gradient = scale * (ratio * np.sign(x) + 2.0 * (1.0 - ratio) * x) * selected.slope
-        return Evaluation(value, gradient, {"elastic_net": value, "l1_ratio": ratio})
+        value = scale * (ratio * float(np.abs(x).sum()) + (1.0 - ratio) * float(np.vdot(x, x)))
+        gradient = np.sign(x)
+        gradient *= scale * ratio
+        gradient += 2.0 * scale * (1.0 - ratio) * x
+        return Evaluation(value, selected.chain(gradient), {"elastic_net": value, "l1_ratio": ratio})

@@ -67,16 +67,17 @@ class Entropy:
         x = read_distributions(logprobs, self.axis)
         is_softmax = self.renormalize or self.temperature != 1.0
         s = _log_softmax(x / self.temperature, self.axis) if is_softmax else x
-        p = np.exp(s)
-        counted = np.where(s > _NEGLIGIBLE, s, 0.0)
-        slope = np.where(s > _NEGLIGIBLE, -p * (counted + 1.0), 0.0)
+        p, scale = np.exp(s), self._scale(x)
+        counts = s > _NEGLIGIBLE if s.min() <= _NEGLIGIBLE else None
+        weights = p if counts is None else np.where(counts, p, 0.0)
+        slope = weights * (s if counts is None else np.where(counts, s, 0.0))
+        value = -scale * float(slope.sum())
+        # In place from here: these arrays are as large as the log-probabilities.
+        slope += weights
         if is_softmax:
-            slope = (slope - p * slope.sum(axis=self.axis, keepdims=True)) / self.temperature
-        scale = self._scale(x)
-        value = float(scale * -(p * counted).sum())
-        return Evaluation(
-            value, scale * slope, {"entropy": value, "temperature": self.temperature}, {"mode": self.direction}
-        )
+            slope -= p * slope.sum(axis=self.axis, keepdims=True)
+        slope *= -scale / (self.temperature if is_softmax else 1.0)
+        return Evaluation(value, slope, {"entropy": value, "temperature": self.temperature}, {"mode": self.direction})
 
     def _scale(self, x: Values) -> float:
         size = x.shape[self.axis]

@@ -54,10 +54,11 @@ class GradientPenalty:
         slope = _shaped("slope", self.slope(x), x)
         length = float(np.linalg.norm(slope))
         excess = length - self.target_norm
-        gradient = np.zeros_like(x)
         if length > 0.0:
             bend = _shaped("curvature", self.curvature(x, slope), x)
             gradient = 2.0 * epsilon * excess / length * bend
+        else:
+            gradient = np.zeros_like(x)
         return Evaluation(excess**2, gradient, {"slope_norm": length, **metrics})
 
 

@@ -65,9 +65,11 @@ class KlDivergence:
         positions = slopes.values.sum(axis=self.axis)
         scale = 1.0 / (positions.size if self.reduction == "mean" else 1)
         value = float(scale * positions.sum())
+        gradient = slopes.gradient
+        gradient *= scale
         return Evaluation(
             value,
-            scale * slopes.gradient,
+            gradient,
             {"kl_divergence": value, "kl_max": float(positions.max()), "kl_min": float(positions.min())},
             {"kl_direction": self.direction, "kl_symmetric": str(self.symmetric).lower()},
         )
@@ -88,23 +90,25 @@ class _Elements:
 
 
 def _forward(current: Values, reference: Values) -> _Elements:
-    p, ratio, is_free = _compare(current, reference)
-    return _Elements(p * ratio, p * (ratio + is_free))
+    p, ratio, free = _compare(current, reference)
+    values = p * ratio
+    return _Elements(values, values + (p if free is None else p * free))
 
 
 def _reverse(current: Values, reference: Values) -> _Elements:
-    q, ratio, is_free = _compare(reference, current)
-    return _Elements(q * ratio, -q * is_free)
+    q, ratio, free = _compare(reference, current)
+    return _Elements(q * ratio, -q if free is None else -q * free)
 
 
-def _compare(a: Values, b: Values) -> tuple[Values, Values, Values]:
-    """Return ``e^a`` where it counts, the clipped ``a - b``, and 1 where it is not clipped."""
+def _compare(a: Values, b: Values) -> tuple[Values, Values, Values | None]:
+    """Return ``e^a`` where it counts, the clipped ``a - b``, and 1 where it is not clipped: ``None`` if nothing is."""
     probabilities = np.exp(a)
-    counts = probabilities > _NEGLIGIBLE
+    counts = probabilities > _NEGLIGIBLE if probabilities.min() <= _NEGLIGIBLE else None
     with np.errstate(invalid="ignore"):  # two impossible outcomes; neither counts
-        difference = np.where(counts, a - b, 0.0)
-    return (
-        np.where(counts, probabilities, 0.0),
-        np.clip(difference, -_CLIP, _CLIP),
-        (np.abs(difference) < _CLIP).astype(np.float64),
-    )
+        difference = a - b
+    if counts is not None:
+        probabilities, difference = np.where(counts, probabilities, 0.0), np.where(counts, difference, 0.0)
+    if max(float(difference.max()), -float(difference.min())) < _CLIP:
+        return probabilities, difference, None
+    free = (np.abs(difference) < _CLIP).astype(np.float64)
+    return probabilities, np.clip(difference, -_CLIP, _CLIP), free

@@ -59,23 +59,23 @@ class L2WeightDecay:
         """Evaluate; metrics ``l2_raw`` (the value) and ``l2_mean`` (mean square, neither centered nor clipped)."""
         selected = select(self.target, read_logprobs(logprobs), context)
         x = selected.values
-        distance = x - self._middle(x)
-        limit = np.inf if self.clip is None else self.clip
-        held = np.clip(distance, -limit, limit)
+        distance = self._center(x)
+        held = distance if self.clip is None else np.clip(distance, -self.clip, self.clip)
+        moving = held if self.clip is None else np.where(np.abs(distance) < self.clip, held, 0.0)
         scale = self.strength / (x.size if self.reduction == "mean" else 1)
-        value = float(scale * np.square(held).sum())
-        gradient = 2.0 * scale * self._pull(np.where(np.abs(distance) < limit, held, 0.0)) * selected.slope
-        metrics = {"l2_raw": value, "l2_mean": float(np.square(x).mean())}
-        return Evaluation(value, gradient, metrics, {"center": str(self.center).lower()})
+        value = scale * float(np.vdot(held, held))
+        gradient = 2.0 * scale * moving
+        if self.center == "mean":
+            gradient -= gradient.mean()
+        metrics = {"l2_raw": value, "l2_mean": float(np.vdot(x, x)) / x.size}
+        return Evaluation(value, selected.chain(gradient), metrics, {"center": str(self.center).lower()})
 
-    def _middle(self, x: Values) -> float:
+    def _center(self, x: Values) -> Values:
         match self.center:
             case None:
-                return 0.0
+                return x
             case "mean":
-                return float(x.mean())
+                middle = float(x.mean())
             case number:
-                return number
-
-    def _pull(self, moving: Values) -> Values:
-        return moving - moving.mean() if self.center == "mean" else moving
+                middle = number
+        return x - middle

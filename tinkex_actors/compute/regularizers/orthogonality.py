@@ -68,29 +68,27 @@ class Orthogonality:
     def evaluate(self, logprobs: Array, context: Context = NO_CONTEXT) -> Evaluation:
         """Evaluate; metric ``orthogonality`` (the value)."""
         x = read_distributions(logprobs, -1)
-        # The same view of the positions of the elements leads the gradient back.
-        places = _to_rows(np.arange(x.size).reshape(x.shape), self.axis)
-        places = self._choose(places, context)
-        rows = x.ravel()[places]
-        value, slope = self._penalize(rows)
-        gradient = np.zeros(x.size)
-        gradient[places.ravel()] = slope.ravel()
-        return Evaluation(value, gradient.reshape(x.shape), {"orthogonality": value})
-
-    def _choose(self, places: Array, context: Context) -> Array:
-        if self.max_rows is None or len(places) <= self.max_rows:
-            return places
-        return places[np.sort(context.generator().choice(len(places), self.max_rows, replace=False))]
+        rows = _to_rows(x, self.axis)
+        if self.max_rows is None or len(rows) <= self.max_rows:
+            value, slope = self._penalize(rows)
+        else:
+            chosen = np.sort(context.generator().choice(len(rows), self.max_rows, replace=False))
+            slope = np.zeros_like(rows)
+            value, slope[chosen] = self._penalize(rows[chosen])
+        return Evaluation(value, _from_rows(slope, x.shape, self.axis), {"orthogonality": value})
 
     def _penalize(self, rows: Values) -> tuple[float, Values]:
         if not self.normalize:
             return _score(rows, self.mode)
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, np.newaxis]
         floored = np.maximum(lengths, _FLOOR)
         directions = rows / floored
         value, slope = _score(directions, self.mode)
-        along = np.where(lengths > _FLOOR, (slope * directions).sum(axis=1, keepdims=True), 0.0)
-        return value, (slope - along * directions) / floored
+        along = np.einsum("ij,ij->i", slope, directions)[:, np.newaxis]
+        directions *= np.where(lengths > _FLOOR, along, 0.0)
+        slope -= directions
+        slope /= floored
+        return value, slope
 
 
 def _to_rows(array: Array, axis: Axis) -> Array:
@@ -103,6 +101,15 @@ def _to_rows(array: Array, axis: Axis) -> Array:
             return array.reshape(-1, array.shape[-1]).T
         case _:
             assert_never(axis)
+
+
+def _from_rows(rows: Values, shape: tuple[int, ...], axis: Axis) -> Values:
+    """Undo `_to_rows`."""
+    if len(shape) > _CUBE or axis == "rows":
+        return rows.reshape(shape)
+    if axis == "vocabulary":
+        return rows.T.reshape(shape)
+    return rows if len(shape) < _CUBE else rows.reshape(shape[1], shape[0], shape[2]).swapaxes(0, 1)
 
 
 def _score(m: Values, mode: Mode) -> tuple[float, Values]:

@@ -32,7 +32,14 @@ class Selected:
     """The chosen numbers, and how fast each moves with its log-probability."""
 
     values: Values
-    slope: Values
+    slope: Values | None
+    """``None`` where the numbers are the log-probabilities themselves."""
+
+    def chain(self, gradient: Values) -> Values:
+        """Turn the gradient with respect to the numbers, which is used up, into that of the log-probabilities."""
+        if self.slope is not None:
+            gradient *= self.slope
+        return gradient
 
 
 def check_target(_: Any, attribute: Any, value: Any) -> None:
@@ -54,7 +61,7 @@ def select(target: Target, logprobs: Values, context: Context) -> Selected:
     """
     match target:
         case "logprobs":
-            return Selected(logprobs, np.ones_like(logprobs))
+            return Selected(logprobs, None)
         case "probs":
             probabilities = np.exp(logprobs)
             return Selected(probabilities, probabilities)

@@ -1,0 +1,1 @@
+"""What custom losses cost: the eight regularizers of a composition beside their bare numpy formulas, and beside torch."""
