@@ -1,6 +1,7 @@
 """A tree at one moment, as values and as a drawing."""
 
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -47,6 +48,10 @@ class Tree:
 
     def __str__(self) -> str:
         return "\n".join([self.line(), *self.draw_children("")])
+
+    def _repr_html_(self) -> str:
+        """Draw it in a notebook."""
+        return f"<pre style='line-height:1.25'>{escape(str(self))}</pre>"
 
     def find(self, path: str) -> "Tree | None":
         """The node of that path, or None."""

@@ -44,6 +44,7 @@ from supervisors import (
     open_supervisor,
 )
 from tinkex_actors.actors.crash_door import Crashable
+from tinkex_actors.actors.crash_log import CrashLog
 from tinkex_actors.actors.errors import ClientClosed, SessionEnded
 from tinkex_actors.actors.heartbeat import HEARTBEAT_NAME, Heartbeat, OpenLine
 from tinkex_actors.actors.ledger import Ledger
@@ -251,10 +252,10 @@ async def open_tree(
     reason = FinishReason.INTERRUPTED
     reporter = _Reporter()
     metrics = metrics or Metrics()
-    tally = Tally(metrics)
+    watchers = (reporter, Tally(metrics), CrashLog(lambda: {"session_id": record.session_id or ""}))
     tree: TinkerTree | None = None
     try:
-        async with _open_root(settings, (*observers, reporter, tally)) as root:
+        async with _open_root(settings, (*observers, *watchers)) as root:
             tree = TinkerTree(
                 settings, transport, root, record, TelemetryQueue(settings.figures.telemetry_queue), open_line, metrics
             )

@@ -54,6 +54,8 @@ COMMANDS: dict[str, Leaf | Branch] = {
     }),
     "observe": Leaf(_CLI + "observe", "command", "Show the page of a running process, or of run folders."),
     "top": Leaf(_CLI + "top", "command", "Show a running process in the terminal."),
+    "plot": Leaf(_CLI + "plot", "plot", "Draw the curves of one run, or of several over one another."),
+    "export": Leaf(_CLI + "plot", "export", "Hand the numbers of a run to TensorBoard."),
     "doctor": Leaf(_CLI + "doctor", "command", "Check key, network, server, clock and disk, and say what to do."),
     "completion": Leaf(_CLI + "completion", "command", "Print what makes a shell complete this command's words."),
     "version": Leaf(_CLI + "version", "command", "Print the version."),

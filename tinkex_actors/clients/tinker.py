@@ -25,6 +25,7 @@ from tinkex_actors.clients.sampling import SamplingClient, create_sampling_sessi
 from tinkex_actors.clients.taking_over import attach_model, finish_left_session
 from tinkex_actors.clients.tokenizer import LoadTokenizer
 from tinkex_actors.clients.training import TrainingClient, check_path
+from tinkex_actors.html import show_facts
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import FEATURE_GATES, Settings
@@ -81,6 +82,11 @@ class TinkerClient:
     def supervisor(self) -> Supervisor:
         """The root of the client's tree: to look at its actors one by one, to trace and to hold them up."""
         return self._tree.root
+
+    def _repr_html_(self) -> str:
+        """Show the client in a notebook: where it is connected to, and its tree."""
+        facts = {"server": self.settings.base_url, "session": self._tree.record.session_id or "not open"}
+        return show_facts("TinkerClient", facts, drawing=str(self.tree()))
 
     def tree(self) -> Tree:
         """Take a snapshot of the supervision tree; ``str`` of it is a drawing with restart counts."""

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from attrs import define, field, frozen
 
+from tinkex_actors.html import show_facts
+
 _POINTS = 300
 """Most points of a curve that the page gets; a longer one is thinned, its last point kept."""
 _MOST_RUNS = 50
@@ -102,6 +104,20 @@ class RunFiles:
     def checkpoints(self) -> Sequence[Row]:
         """The lines of ``checkpoints.jsonl`` read so far."""
         return self._checkpoints.rows
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook: how far it is, how it fares, and its curve."""
+        from tinkex_actors.observer.charts import draw_chart  # noqa: PLC0415 - charts draw runs; this one way back is lazy
+
+        self.refresh()
+        loss = self.series("loss")
+        facts = {
+            "model": self.config.get("model_name", "-"),
+            "steps": len(self.rows),
+            "loss": f"{loss.values[-1]:.4g}" if loss.values else "-",
+            "checkpoints": len(self.checkpoints),
+        }
+        return show_facts(self.name, facts, drawing=draw_chart([self]) if loss.steps else "")
 
     def series(self, name: str) -> Series:
         """Take one curve: ``loss``, ``learning_rate``, ``tokens_per_second``, or a column of the file."""

@@ -1,0 +1,62 @@
+"""One error record for each crash in a client's tree: where, which life, in which operation, and what is done about it.
+
+A clean end makes none. What the supervisor decides it tells right after the crash, in the same step of the event loop; the
+record is written when that step is over, so that there is one and not two.
+"""
+
+from collections.abc import Callable, Mapping
+
+import trio
+
+from supervisors import ChildCrashed, Event, RestartScheduled, SupervisorGaveUp
+from tinkex_actors.actors.crash_door import InjectedCrash
+from tinkex_actors.log import get_log
+
+_log = get_log()
+
+
+class CrashLog:
+    """An observer that writes crashes down."""
+
+    def __init__(self, context: Callable[[], Mapping[str, str]] = dict) -> None:
+        """Make the observer.
+
+        Args:
+            context: Tells the ids that every record carries, such as the session's.
+        """
+        self._context = context
+        self._crashed: ChildCrashed | None = None
+        self._decision = ""
+
+    def notify(self, event: Event, /) -> None:
+        """Note a crash, and the decision that follows it."""
+        match event:
+            case ChildCrashed():
+                self._write()  # two in one step: the first is decided
+                self._crashed, self._decision = event, "stays down"
+                trio.lowlevel.current_trio_token().run_sync_soon(self._write)
+            case RestartScheduled() if self._is_about(event.path):
+                self._decision = f"restart {event.restarts}" + (f" in {event.delay:g} s" if event.delay else "")
+            case SupervisorGaveUp() if self._is_about(event.path):
+                self._decision = f"{event.path} gives up"
+            case _:
+                pass
+
+    def _is_about(self, path: str) -> bool:
+        return self._crashed is not None and (self._crashed.path == path or self._crashed.path.startswith(f"{path}/"))
+
+    def _write(self) -> None:
+        crashed, self._crashed = self._crashed, None
+        if crashed is None:
+            return
+        error = crashed.exit.error
+        fields = {
+            "path": crashed.path,
+            "life": crashed.life,
+            "operation": crashed.operation,
+            "decision": self._decision,
+        }
+        if isinstance(error, InjectedCrash):
+            _log.error("actor crashed", **fields, error=str(crashed.exit), **self._context())  # ordered: no mystery
+        else:
+            _log.error("actor crashed", **fields, exc_info=error, **self._context())
