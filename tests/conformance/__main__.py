@@ -6,12 +6,20 @@ has a scenario without an account.
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 import pytest
 
-from tests.conformance.tally import Account, ConformanceError, describe, read_verdicts, take_account
+from tests.conformance.tally import (
+    Account,
+    ConformanceError,
+    describe,
+    read_named_tests,
+    read_verdicts,
+    take_account,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,9 +37,12 @@ TINKEX = Catalogue("tinkex", ROOT / "tests/conformance/tinkex-ids.txt", ROOT / "
 OTP = Catalogue("otp", ROOT / "tests/conformance/otp-ids.txt", ROOT / "docs/design/otp.md")
 
 
-@attrs.define
+@attrs.define(eq=False)
 class MarkedTests:
-    """A pytest plugin: keep the marked tests, remember which scenarios passed in all of theirs."""
+    """A pytest plugin: keep the marked and the named tests, remember which scenarios passed in all of theirs."""
+
+    named: Mapping[str, set[str]]
+    """Tests that the page of tinkex names, each with its ids."""
 
     owed: dict[str, set[tuple[str, str]]] = attrs.field(factory=dict[str, set[tuple[str, str]]])
     failed: set[tuple[str, str]] = attrs.field(factory=set[tuple[str, str]])
@@ -46,6 +57,7 @@ class MarkedTests:
                 for mark in item.iter_markers(catalogue.mark)
                 for scenario in mark.args
             }
+            scenarios |= {(TINKEX.mark, scenario) for scenario in self.named.get(item.nodeid.partition("[")[0], ())}
             if scenarios:
                 self.owed[item.nodeid] = scenarios
         items[:] = [item for item in items if item.nodeid in self.owed]
@@ -73,7 +85,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("--complete", action="append", default=[], choices=["otp", "tinkex"])
     complete: list[str] = parser.parse_args().complete
-    tests = MarkedTests()
+    page = TINKEX.page.read_text() if TINKEX.page.exists() else ""
+    tests = MarkedTests(read_named_tests(page))
     status = pytest.main(["--quiet", "--no-header", "-p", "no:cacheprovider", str(ROOT / "tests")], plugins=[tests])
     missing = 0
     try:

@@ -17,6 +17,12 @@ VERDICT_ROW = re.compile(
 )
 
 
+KEPT_ROW = re.compile(r"^\|\s*(?P<id>[A-Z]+-?\d+[a-z]?)\s*\|\s*kept\s*\|\s*(?P<tests>[^|]*\S)\s*\|")
+NAMED_TEST = re.compile(r"`(?P<path>[\w/]+\.py)::(?P<name>test_\w+)`")
+HOME = "tests/tinkex_actors/"
+"""Where the tests lie that a page names by a shorter path."""
+
+
 class ConformanceError(Exception):
     """The list of ids, the design page and the tests contradict each other."""
 
@@ -57,6 +63,25 @@ def read_verdicts(page: str) -> dict[str, Verdict]:
             raise ConformanceError(f"{row['id']} has two verdicts")
         verdicts[row["id"]] = "n/a" if row["verdict"] == "n/a" else "differs"
     return verdicts
+
+
+def read_named_tests(page: str) -> dict[str, set[str]]:
+    """Collect the tests that a design page names, each with the ids of its rows.
+
+    Raises:
+        ConformanceError: A row names no test.
+    """
+    named: dict[str, set[str]] = {}
+    for line in page.splitlines():
+        if (row := KEPT_ROW.match(line)) is None:
+            continue
+        tests = NAMED_TEST.findall(row["tests"])
+        if not tests:
+            raise ConformanceError(f"{row['id']} is said to be kept, but names no test")
+        for path, name in tests:
+            whole = path if path.startswith("tests/") else HOME + path
+            named.setdefault(f"{whole}::{name}", set()).add(row["id"])
+    return named
 
 
 def take_account(ids: Iterable[str], *, passed: AbstractSet[str], verdicts: Mapping[str, Verdict]) -> Account:

@@ -1,6 +1,16 @@
+import ast
+from pathlib import Path
+
 import pytest
 
-from tests.conformance.tally import Account, ConformanceError, describe, read_verdicts, take_account
+from tests.conformance.tally import (
+    Account,
+    ConformanceError,
+    describe,
+    read_named_tests,
+    read_verdicts,
+    take_account,
+)
 
 PAGE = """
 | id | verdict | why |
@@ -53,3 +63,32 @@ def test_the_last_line_is_the_sum() -> None:
 
     assert text[-1] == "otp: 3 accounted (2 covered, 0 differing, 1 not applicable), 1 missing"
     assert text[2].split() == ["SU", "3", "1", "0", "1", "1"]
+
+
+ROOT = Path(__file__).parents[2]
+PARITY = (ROOT / "docs/design/parity.md").read_text()
+
+
+def test_a_row_that_is_kept_names_its_tests() -> None:
+    """By their file and name; one test may keep several rows."""
+    page = "| F001 | kept | `a/test_b.py::test_c`, `tests/test_d.py::test_e` | x |\n| F002 | kept | `a/test_b.py::test_c` | y |"
+    assert read_named_tests(page) == {
+        "tests/tinkex_actors/a/test_b.py::test_c": {"F001", "F002"},
+        "tests/test_d.py::test_e": {"F001"},
+    }
+    with pytest.raises(ConformanceError, match="F003 is said to be kept, but names no test"):
+        read_named_tests("| F003 | kept | surely | z |")
+
+
+def test_every_test_that_the_parity_page_names_exists() -> None:
+    """A page may not promise what was renamed away."""
+    for node in read_named_tests(PARITY):
+        path, _, name = node.partition("::")
+        functions = ast.walk(ast.parse((ROOT / path).read_text()))
+        assert any(isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) and f.name == name for f in functions), node
+
+
+def test_every_feature_of_the_client_has_a_row() -> None:
+    """Areas A1 to A18: nothing is passed over in silence."""
+    told = {scenario for ids in read_named_tests(PARITY).values() for scenario in ids} | set(read_verdicts(PARITY))
+    assert not {f"F{number:03d}" for number in range(1, 305)} - told

@@ -140,6 +140,7 @@ def test_a_result_that_cannot_be_read_is_final() -> None:
 
 
 @pytest.mark.parametrize("outcome", [answer(500), answer(503), APIConnectionError("lost"), answer(429)])
+@pytest.mark.tinkex("T35")
 def test_failed_polls_come_further_and_further_apart(outcome: Answer | APIConnectionError) -> None:
     """A server in trouble is not attacked by those who wait for it."""
     progress, delays = Progress(), list[float]()

@@ -120,7 +120,7 @@ async def test_a_crash_of_the_reporter_loses_no_event(autojump_clock: MockClock)
     assert autojump_clock.current_time() > 15
 
 
-@pytest.mark.tinkex("T102", "T109")
+@pytest.mark.tinkex("T102", "T109", "T65", "T106", "T108")
 @pytest.mark.parametrize(
     ("error", "told"),
     [

@@ -87,6 +87,7 @@ async def test_too_many_crashes_end_the_client_loudly_and_nobody_hangs(autojump_
     assert autojump_clock.current_time() < 20
 
 
+@pytest.mark.tinkex("T32")
 async def test_two_clients_in_one_program_do_not_meet(autojump_clock: MockClock) -> None:
     """Sessions, counters, names and crashes are each one's own."""
     one, other = FakeTinker(), FakeTinker()

@@ -44,7 +44,7 @@ async def test_a_step_is_two_requests_in_line(autojump_clock: MockClock) -> None
     assert autojump_clock.current_time() < 1
 
 
-@pytest.mark.tinkex("T09", "T20", "T151")
+@pytest.mark.tinkex("T09", "T20", "T151", "T23")
 async def test_a_large_batch_travels_in_slices_the_first_last(autojump_clock: MockClock) -> None:
     """The server limits a request; the slices share one call's numbers and come back as one result."""
     fake = FakeTinker(config={"fwdbwd_max_chunk_len": 2})

@@ -72,6 +72,7 @@ def test_a_pointer_to_an_image_is_refused_with_its_place() -> None:
         slice_data([_weighing(1), pointer], LIMITS)
 
 
+@pytest.mark.tinkex("T148")
 def test_estimates_are_the_protocols() -> None:
     """4 a token, what is stored of a tensor, 8 an index; bytes as they are."""
     sparse = TensorData([7], "int64", [2, 3], [0, 0, 1], [2])

@@ -58,6 +58,7 @@ async def test_a_newcomer_does_not_overtake_the_line(nursery: trio.Nursery) -> N
 @given(
     steps=st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["leave", "fail", "cancel"])), max_size=12),
 )
+@pytest.mark.tinkex("T75")
 async def test_the_budget_neither_loses_nor_invents_bytes(steps: list[tuple[int, str]]) -> None:
     """Whether holders leave, fail or are cancelled, waiting or inside, the balance ends where it began."""
     budget = ByteBudget(250)
@@ -94,6 +95,7 @@ class Gate:
         return Answer(status=200)
 
 
+@pytest.mark.tinkex("T70", "T89")
 async def test_a_lane_keeps_its_count_and_the_others_do_not_notice(nursery: trio.Nursery) -> None:
     """A flood of samples leaves heartbeats and polls alone."""
     gate = Gate()

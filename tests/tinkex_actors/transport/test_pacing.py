@@ -47,6 +47,7 @@ async def test_the_same_sample_is_sent_again(autojump_clock: MockClock) -> None:
     assert [(body.idempotency_key, body.attempt) for body in script.sent] == [("s", 0), ("s", 1), ("s", 2)]
 
 
+@pytest.mark.tinkex("T77")
 async def test_everyone_sampling_keeps_the_pause_and_nobody_else(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:

@@ -41,7 +41,7 @@ def test_only_statuses_that_may_pass_are_retried() -> None:
     assert retried == {408, 409, 429} | set(range(500, 600))
 
 
-@pytest.mark.tinkex("T51")
+@pytest.mark.tinkex("T51", "T84")
 def test_the_delay_doubles_up_to_a_cap_and_chance_only_shortens_it() -> None:
     """The spread keeps clients that failed together from returning together."""
     assert [backoff_delay(made, FIGURES, 0.0) for made in (1, 2, 3, 6, 11)] == [0.5, 1.0, 2.0, 10.0, 10.0]

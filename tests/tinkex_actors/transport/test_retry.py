@@ -20,6 +20,7 @@ def retrying(script: Script, figures: Figures = FIGURES) -> Retrying:
     return Retrying(script, figures, chance=lambda: 0.0)
 
 
+@pytest.mark.tinkex("T85")
 async def test_the_caller_sees_only_the_success(autojump_clock: MockClock) -> None:
     """Passing trouble of every kind stays below the seam."""
     script = Script.on(autojump_clock, 503, lost(), late(), 200)
@@ -36,6 +37,7 @@ async def test_every_attempt_is_the_same_request(autojump_clock: MockClock) -> N
     assert [body.attempt for body in script.sent] == [0, 1, 2]
 
 
+@pytest.mark.tinkex("T85")
 async def test_a_final_answer_comes_through_whatever_its_status(autojump_clock: MockClock) -> None:
     """What a refusal means is for the caller to say."""
     answer = await retrying(Script.on(autojump_clock, 500, 404)).send(ROUTE, Body())
