@@ -363,6 +363,8 @@ class Settings:
     """Kept with the session on the server."""
     display_name: str = ""
     """The session's name for people; empty for none."""
+    reopens_session: bool = True
+    """Whether a new session is opened when the server has ended one; what hung on the old one fails either way."""
     figures: Figures = field(
         factory=lambda: _figures(os.environ),
         metadata={"read": _figures, "variable": "TINKEX_PARITY"},

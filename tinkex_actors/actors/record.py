@@ -21,6 +21,8 @@ class SessionRecord:
     opening_key: str = field(factory=_new_key)
     """The idempotency key of ``create_session``: nothing else tells a repeated opening from a second session."""
     session_id: SessionId | None = None
+    is_over: bool = False
+    """Whether the server has ended the session and the settings want no other."""
     config: ClientConfigResponse = field(factory=ClientConfigResponse)
     dynamic_config: ClientDynamicConfigResponse = field(factory=ClientDynamicConfigResponse)
     capabilities: Capabilities = field(factory=Capabilities)
@@ -55,6 +57,8 @@ class SessionRecord:
         Raises:
             SessionEnded: There is none at the moment.
         """
+        if self.is_over:
+            raise SessionEnded("the server has ended the session, and the settings open no other (reopens_session)")
         if self.session_id is None:
             raise SessionEnded("there is no session with the server; it is being opened, or could not be")
         return self.session_id

@@ -43,6 +43,8 @@ class Session(Crashable):
 
     async def on_start(self) -> None:
         """Open the session, unless a former life has."""
+        if self._record.is_over:
+            return
         if self._record.session_id is None and not self._record.is_borrowed:
             await self._open()
         elif self._record.is_foreign:
@@ -62,7 +64,7 @@ class Session(Crashable):
         self._record.dynamic_config = fresh
 
     async def end(self, session_id: str, why: str) -> None:
-        """The server has ended the session: fail what hangs on it, and make room for a new one.
+        """The server has ended the session: fail what hangs on it, and make room for a new one if the settings want one.
 
         A report about another session than the current one comes late and means nothing.
         """
@@ -70,6 +72,7 @@ class Session(Crashable):
             return
         error = SessionEnded(f"{why}; its models are gone: begin again from a checkpoint")
         self._record.begin_anew()
+        self._record.is_over = not self._settings.reopens_session
         self._lose(error)
         self.stop(reason=error)
 

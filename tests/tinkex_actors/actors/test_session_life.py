@@ -164,6 +164,22 @@ async def test_a_session_that_the_server_ends_is_replaced_knowingly(autojump_clo
     assert autojump_clock.current_time() < 200
 
 
+async def test_a_session_that_the_server_ends_stays_ended_where_the_settings_say_so(autojump_clock: MockClock) -> None:
+    """Some programs would rather end than go on under another session."""
+    fake = FakeTinker()
+    async with open_fake(fake, evolve(SETTINGS, reopens_session=False)) as tinker:
+        trainer = await make_trainer(tinker)
+        fake.ended.add("S0")
+        await trio.sleep(15)
+        with pytest.raises(SessionEnded, match="reopens_session"):
+            await make_trainer(tinker)
+        with pytest.raises(SessionEnded, match="begin again from a checkpoint"):
+            trainer.optim_step()
+        await trio.sleep(100)
+    assert len(fake.sessions) == 1
+    assert autojump_clock.current_time() < 200
+
+
 @pytest.mark.parametrize(
     ("error", "reason"), [(KeyError("bug"), "errored"), (KeyboardInterrupt(), "interrupted"), (None, "success")]
 )
