@@ -174,5 +174,5 @@ class Runs:
 
 def _check_optimizer(config: OptimizerConfig) -> OptimizerConfig:
     if not isinstance(config, AdamOptimizerConfig):
-        raise BadRequest(f"optimizer_config must be of type adamw, got {config.type!r}")
+        raise BadRequest(f"optimizer_config must be of type adamw, the only one this server has, got {config.type!r}")
     return config

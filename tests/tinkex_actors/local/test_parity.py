@@ -4,6 +4,7 @@ Random small models are written by transformers in bfloat16 and read by both. Lo
 torch model by hand, and torch's autograd is the judge of every gradient. Run by ``make parity``.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
+from tinkex_actors.local.checkpoints import Recipe
 from tinkex_actors.local.engine import (
     AdamSettings,
     Adapter,
@@ -23,6 +25,7 @@ from tinkex_actors.local.engine import (
     TrainableModel,
     load_base_model,
 )
+from tinkex_actors.local.export import export_adapter
 
 torch: Any = pytest.importorskip("torch")  # Any: absent from the ordinary environment
 transformers: Any = pytest.importorskip("transformers")
@@ -206,6 +209,28 @@ def test_ten_steps_of_adamw_end_at_the_same_weights(pair: Pair) -> None:
     moved = {name: array.detach().numpy() for name, array in pair.weights.items()}
     error = max(float(np.abs(pair.ours.adapter.weights[name] - array).max()) for name, array in moved.items())
     _check(pair, "weights after ten steps", error)
+
+
+def test_peft_computes_the_same_from_an_export(pair: Pair, tmp_path: Path) -> None:
+    """What is taken away is what was trained: PEFT loads the two files as they are, onto the model they belong to."""
+    peft: Any = pytest.importorskip("peft")
+    recipe = Recipe("random", 8, train_unembed=True, train_mlp=True, train_attn=True)
+    state = {f"adapter.{name}": array for name, array in pair.ours.adapter.weights.items()}
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for name, content in export_adapter(recipe, state).items():
+        (folder / name).write_bytes(content)
+    plain = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PEFT warns of an adapter on a tied head, which merging would change
+        adapted = peft.PeftModel.from_pretrained(plain, str(folder)).eval()
+    loaded = evolve(pair, theirs=adapted)
+    examples = _batch()
+    outputs = pair.ours.forward_backward(examples, "cross_entropy", {}, backward=False).outputs
+    with torch.no_grad():
+        expected = [_their_logprobs(loaded, example).numpy() for example in examples]
+    error = max(float(np.abs(one.logprobs - other).max()) for one, other in zip(outputs, expected, strict=True))
+    _check(pair, "logprobs of the export in PEFT", error)
 
 
 def test_greedy_samples_agree(pair: Pair) -> None:

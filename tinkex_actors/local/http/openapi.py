@@ -50,6 +50,8 @@ BODIES: Mapping[str, type[Any]] = {
 }
 """What each endpoint reads."""
 
+_UNREAD = ("POST telemetry", "POST create_custom_loss")
+"""Whose bodies are JSON of any kind."""
 _PAGED = ("training_runs", "checkpoints", "sessions")
 _SCOPED = ("training_runs", "training_runs/{run_id}", "sessions")
 _COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -100,7 +102,7 @@ def _operation(route: str, endpoint: Endpoint, schemas: Schemas) -> Schema:
         if route == "POST forward_backward":
             content[PROTOBUF] = {"schema": {"type": "string", "format": "binary"}}
         operation["requestBody"] = {"required": True, "content": content}
-    elif route == "POST telemetry":
+    elif route in _UNREAD:
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": _FREE}}}
     return operation
 

@@ -33,7 +33,7 @@ async def status(service: Service, call: Call) -> Answer:
     described = {
         "models": list(service.bases.entries),
         "sessions": service.sessions.alive(call.owner or None),
-        "executed": service.shop.audit.total,
+        "executed": _executed(service, call.owner),
         "runs": [_describe_run(service, one.model_id) for one in reversed(runs)],
         "samplers": [
             {
@@ -56,6 +56,14 @@ async def status(service: Service, call: Call) -> Answer:
         ],
     }
     return Answer(orjson.dumps(described), headers={"cache-control": "no-store"})
+
+
+def _executed(service: Service, asking: Owner) -> int:
+    """How many operations took effect on what the key may see."""
+    records = service.runs.records.values(), service.samplers.records.values()
+    mine: set[str] = {one.model_id for one in records[0] if _may_see(asking, one.owner)}
+    mine |= {one.sampling_session_id for one in records[1] if _may_see(asking, one.owner)}
+    return sum(times for (name, _), times in service.shop.audit.executed.items() if name in mine)
 
 
 def _may_see(asking: Owner, owner: Owner) -> bool:

@@ -43,6 +43,7 @@ KEYED: Mapping[str, Endpoint] = {
     "POST save_weights": training.save_weights,
     "POST save_weights_for_sampler": training.save_weights_for_sampler,
     "POST save_weights_external": training.save_weights_external,
+    "POST create_custom_loss": training.create_custom_loss,
     "POST unload_model": training.unload_model,
     "POST load_weights": training.load_weights,
     "POST create_sampling_session": sampling.create_sampling_session,

@@ -139,6 +139,18 @@ async def load_weights(service: Service, call: Call) -> Answer:
     return await _submit(service, call, request.model_id, request.seq_id, Load(checkpoint, request.optimizer))
 
 
+async def create_custom_loss(_: Service, __: Call) -> Answer:
+    """``POST create_custom_loss``: refused; a client without the flag for it computes its losses itself.
+
+    Raises:
+        BadRequest: Always.
+    """
+    raise BadRequest(
+        "this server does not carry out traced losses; leave the flag custom_loss_server_side off and the client computes "
+        "them itself"
+    )
+
+
 def check_ttl(ttl_seconds: int | None) -> int | None:
     """Return a time to live that the protocol allows.
 

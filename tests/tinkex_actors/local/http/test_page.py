@@ -46,8 +46,15 @@ async def test_the_status_shows_runs_with_their_losses_queues_and_checkpoints(tm
 async def test_with_keys_configured_each_sees_its_own(tmp_path: Path) -> None:
     """The page asks for the key; the status answers to none without."""
     async with open_site(tmp_path, keys=("tml-test", "tml-other")) as site:
-        await site.model(await site.session())
-        assert (await site.send("GET", "/status.json", x_api_key="")).status == 401
-        assert len((await status(site))["runs"]) == 1
-        other = await status(site, "tml-other")
-        assert (other["runs"], other["sessions"]) == ([], 0)
+        session_id = await site.session()
+        model_id = await site.model(session_id)
+        await site.fetch(await site.post("save_weights", model_id=model_id, path="a", seq_id=1))
+        await drawn(site, await ask(site, await sampler(site, session_id)))
+        for key in ("", "tml-wrong"):
+            assert (await site.send("GET", "/status.json", x_api_key=key)).status == 401
+        shown, other = await status(site), await status(site, "tml-other")
+        kinds = ("runs", "samplers", "checkpoints")
+        assert [len(shown[kind]) for kind in kinds] == [1, 1, 1]
+        assert [other[kind] for kind in kinds] == [[], [], []]
+        assert (shown["sessions"], other["sessions"]) == (1, 0)
+        assert (shown["executed"], other["executed"]) == (3, 0)

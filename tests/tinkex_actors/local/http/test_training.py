@@ -172,3 +172,19 @@ async def test_more_models_than_allowed_are_refused_for_now(tmp_path: Path) -> N
         await site.model(session_id)
         asked = await site.post("create_model", session_id=session_id, model_seq_id=1, base_model="random")
         assert asked.status == 429
+
+
+async def test_a_traced_loss_is_refused_with_the_way_around_it(tmp_path: Path) -> None:
+    """The official client computes its own losses unless told otherwise."""
+    async with open_site(tmp_path) as site:
+        refused = await site.post("create_custom_loss", session_id="s", custom_loss_seq_id=0, name="f")
+        assert (refused.status, "custom_loss_server_side" in refused.detail) == (400, True)
+
+
+@pytest.mark.parametrize("loss", ["stable_reinforce", "custom"])
+async def test_a_loss_that_is_not_here_is_the_users_error(tmp_path: Path, loss: str) -> None:
+    """Nobody knows its formula, or it was never sent; those that are here are named."""
+    async with open_site(tmp_path) as site:
+        model_id = await site.model(await site.session())
+        failed = (await site.fetch(await site.learn(model_id, 1, evolve(batch(), loss_fn=loss)))).json
+        assert (failed["category"], "cross_entropy" in failed["error"]) == ("user", True)
