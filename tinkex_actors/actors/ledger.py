@@ -58,6 +58,8 @@ class Call:
     """What one call of the user sends: one request, or the slices of a batch in their order."""
 
     entries: Sequence[Entry]
+    is_divisible: bool = False
+    """Whether each request stands for itself: then all are sent at once. The slices of a batch wait for the first."""
     preparation: Callable[[], Awaitable[None]] | None = None
     """What has to be done before the requests can be made; may be begun again after a crash, and by one at a time."""
 

@@ -142,12 +142,14 @@ class Trainer(Crashable):
                 if submission.error is None:
                     await self._submit_one(entry, submission)
             return submission
-        first, *rest = call.entries
+        # The slices of one batch: none of them is worth anything without the first.
+        held = 0 if call.is_divisible else 1
         async with trio.open_nursery() as nursery:
-            for entry in rest:
+            for entry in call.entries[held:]:
                 nursery.start_soon(self._submit_one, entry, submission)
-        if submission.error is None:
-            await self._submit_one(first, submission)
+        for entry in call.entries[:held]:
+            if submission.error is None:
+                await self._submit_one(entry, submission)
         return submission
 
     async def _submit_one(self, entry: Entry, submission: Submission) -> None:

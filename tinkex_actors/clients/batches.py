@@ -1,6 +1,6 @@
 """Many independent requests of one model, sent together.
 
-One after the other, each request costs a round trip to be promised and one to be fetched. Together they cost two to be
+One after the other, each request costs a round trip to be promised and one to be fetched. Together they cost one to be
 promised, however many there are, and what they bring is fetched side by side. Their order is that of the list, and their
 results come one by one: an item that fails does not take the others along.
 """
@@ -39,7 +39,7 @@ def forward_backward_batch(
             slices.append(trainer.slice(FORWARD_BACKWARD, item.data, item.loss_fn, item.loss_fn_config))
         except (ValueError, TypeError) as error:
             raise ValueError(f"items[{place}]: {error}") from error
-    trainer.enlist(Call([entry for entries in slices for entry in entries]))
+    trainer.enlist(Call([entry for entries in slices for entry in entries], is_divisible=True))
     return [Pending([entry.slot for entry in entries], combine_outputs, withdraw=_stays) for entries in slices]
 
 
@@ -55,7 +55,7 @@ def optim_step_batch(trainer: TrainingClient, params: Sequence[OptimParams]) -> 
     """
     _check_number(len(params))
     entries = [_step(trainer, one) for one in params]
-    trainer.enlist(Call(entries))
+    trainer.enlist(Call(entries, is_divisible=True))
     return [Pending([entry.slot], _only, withdraw=_stays) for entry in entries]
 
 

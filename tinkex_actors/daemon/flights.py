@@ -1,10 +1,12 @@
 """What a loop has submitted and not yet seen the end of, in the order in which the server works it off."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from attrs import frozen
 
 from tinkex_actors.clients import Pending
+from tinkex_actors.compute.loss_outputs import CustomForwardBackwardOutput
 from tinkex_actors.daemon.admission import Ticket
 from tinkex_actors.daemon.batch import StepBatch
 from tinkex_actors.daemon.entries import CheckpointIntended, CheckpointSaved, JsonScalar
@@ -14,6 +16,9 @@ from tinkex_actors.types import (
     SaveWeightsForSamplerResponse,
     SaveWeightsResponse,
 )
+
+Gradients: TypeAlias = Pending[ForwardBackwardOutput] | Pending[CustomForwardBackwardOutput]
+"""A pass of the server's losses, or of one of the plan's own."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -39,7 +44,7 @@ class StepFlight:
     step: int
     batch: StepBatch
     rate: float
-    gradients: Pending[ForwardBackwardOutput]
+    gradients: Gradients
     update: Pending[OptimStepResponse]
     evaluation: Evaluation | None
     ticket: Ticket

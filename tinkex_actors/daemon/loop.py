@@ -27,9 +27,10 @@ from tinkex_actors.daemon.admission import Kind, Ticket
 from tinkex_actors.daemon.batch import StepBatch, recall_batch
 from tinkex_actors.daemon.entries import CheckpointIntended, Intent, StepAccepted, StepDone, StepIntended
 from tinkex_actors.daemon.errors import BudgetSpent, LifeLost, LoopMisused
-from tinkex_actors.daemon.flights import Evaluation, Flight, SaveFlight, StepFlight
+from tinkex_actors.daemon.flights import Evaluation, Flight, Gradients, SaveFlight, StepFlight
 from tinkex_actors.daemon.journal import Journal
 from tinkex_actors.daemon.plan import RunPlan
+from tinkex_actors.daemon.references import Reference
 from tinkex_actors.daemon.retention import Retention
 from tinkex_actors.daemon.site import RunSite, RunState
 from tinkex_actors.types import TinkerError
@@ -149,7 +150,7 @@ class Loop:
     def _launch(self, step: int, batch: StepBatch, ticket: Ticket) -> None:
         rate = self.plan.schedule.rate_at(step)
         evaluation = self.evaluate(step)
-        gradients = self.trainer.forward_backward(batch.data, batch.loss, batch.loss_config)
+        gradients = self._submit_gradients(step, batch)
         flight = StepFlight(
             step=step,
             batch=batch,
@@ -164,6 +165,13 @@ class Loop:
         self._flights.append(flight)
         self._next_step, self._epoch = step + 1, batch.epoch
         self.nursery.start_soon(self._note_acceptance, flight)
+
+    def _submit_gradients(self, step: int, batch: StepBatch) -> Gradients:
+        if not Reference.is_one(batch.loss):
+            return self.trainer.forward_backward(batch.data, batch.loss, batch.loss_config)
+        loss = Reference(batch.loss).resolve(self.site.base)
+        # The same draws whenever the step is done.
+        return self.trainer.forward_backward_custom(batch.data, loss, seed=(self.plan.seed << 32) + step)
 
     async def _note_acceptance(self, flight: StepFlight) -> None:
         try:

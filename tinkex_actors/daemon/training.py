@@ -17,6 +17,7 @@ from tinkex_actors.daemon.flights import Evaluation
 from tinkex_actors.daemon.journal import Journal
 from tinkex_actors.daemon.loop import Loop
 from tinkex_actors.daemon.plan import EvaluationPlan, Source
+from tinkex_actors.daemon.probes import make_probe
 from tinkex_actors.daemon.references import Reference
 from tinkex_actors.daemon.rendering import render_examples
 from tinkex_actors.types import Datum
@@ -34,6 +35,8 @@ async def make_train(loop: Loop) -> Train:
     plan = loop.plan
     if plan.evaluation is not None:
         loop.evaluate = await _make_evaluate(loop, plan.evaluation)
+    if plan.probes is not None:
+        loop.probe = await make_probe(loop, plan.probes)
     if plan.loop is not None:
         own = plan.loop.resolve(loop.site.base)
         if not inspect.iscoroutinefunction(own):

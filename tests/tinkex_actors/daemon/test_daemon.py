@@ -8,7 +8,7 @@ import trio
 
 from tests.tinkex_actors.daemon.runs import at_step, open_world
 from tinkex_actors.daemon.errors import BudgetSpent, DataError, FolderLocked, PlanError, RunGaveUp
-from tinkex_actors.daemon.plan import CheckpointPlan, LimitsPlan
+from tinkex_actors.daemon.plan import CheckpointPlan, LimitsPlan, ProbePlan
 from tinkex_actors.daemon.references import Reference
 from tinkex_actors.daemon.site import RunSite, RunState
 from tinkex_actors.local.faults import Fault, FaultKind
@@ -168,3 +168,40 @@ async def test_two_daemons_live_in_one_program(tmp_path: Path) -> None:
             nursery.start_soon(world.train, world.plan({name: world.run(steps=2)}))
 
     assert (world.rows("a"), len(world.rows("b"))) == (world.rows("b"), 2)
+
+
+LOSS = """
+import numpy as np
+
+def squares(data, logprobs):
+    value = sum(float(np.square(array).sum()) for array in logprobs)
+    return value, [2 * array for array in logprobs]
+"""
+
+
+async def test_a_loss_of_ones_own_is_trained_and_told_by_its_value(tmp_path: Path) -> None:
+    """Evaluated here, on the server's log-probabilities; repeated after a crash like any other step."""
+    (tmp_path / "tinkex_squares.py").write_text(LOSS)
+    async with open_world(tmp_path) as world:
+        runs = {name: world.run(loss="tinkex_squares:squares", steps=4) for name in ("calm", "hit")}
+
+        crash = at_step(3, lambda site: site.journal.kill(), run="hit")
+        endings = await world.train(world.plan(runs), tell=crash)
+
+        assert {ending.state for ending in endings.values()} == {RunState.DONE}
+        assert world.rows("hit") == world.rows("calm")
+        assert world.rows("calm")[3]["train_loss"] < world.rows("calm")[0]["train_loss"]
+
+
+async def test_probes_are_answered_for_people_to_read(tmp_path: Path) -> None:
+    """Each once, whatever is done again, and the training is what it is without them."""
+    async with open_world(tmp_path) as world:
+        probes = ProbePlan(prompts=("What is 1?", "Who?"), every_steps=2, max_tokens=4)
+        runs = {"plain": world.run(), "probed": world.run(probes=probes)}
+
+        await world.train(world.plan(runs))
+
+        assert [(row["step"], row["prompt"]) for row in world.rows("probed", "samples.jsonl")] == [
+            (step, prompt) for step in (0, 2, 4) for prompt in probes.prompts
+        ]
+        assert world.rows("probed") == world.rows("plain")
