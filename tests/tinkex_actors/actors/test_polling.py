@@ -116,7 +116,7 @@ def test_a_400_that_explains_itself_is_a_failed_operation() -> None:
     assert "loss is NaN" in str(failed.error)
 
 
-@pytest.mark.tinkex("T45")
+@pytest.mark.tinkex("T45", "F185")
 def test_an_empty_400_is_endured_three_times() -> None:
     """It is a proxy's; but a fourth in a row is somebody's last word."""
     progress = Progress()

@@ -35,7 +35,7 @@ async def test_a_session_is_opened_and_beats_while_it_lives(autojump_clock: Mock
     assert autojump_clock.current_time() < 40
 
 
-@pytest.mark.tinkex("T02")
+@pytest.mark.tinkex("T02", "F016")
 async def test_the_session_carries_what_the_settings_say(autojump_clock: MockClock) -> None:
     """Project, tags, name and metadata, each only where it is set."""
     fake = FakeTinker()

@@ -82,6 +82,7 @@ async def fetch(server: Callable[[httpx.Request], httpx.Response], target: Path,
         return await download_file(rest, LINK, target, **options)  # type: ignore[arg-type] # a table of options
 
 
+@pytest.mark.tinkex("F258", "F259")
 async def test_a_file_comes_here_whole_and_without_a_key(tmp_path: Path) -> None:
     """Signed links go anywhere; nothing of ours goes along, and nothing but the file is left."""
     server, seen = FileServer(), list[tuple[int, int | None]]()

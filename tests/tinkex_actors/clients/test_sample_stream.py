@@ -70,6 +70,7 @@ async def sampler_of(fake: FakeTinker) -> AsyncGenerator[SamplingClient]:
         yield await tinker.create_sampling_client(base_model="fake/model")
 
 
+@pytest.mark.tinkex("F048", "F247")
 async def test_the_first_token_is_there_long_before_the_last(autojump_clock: MockClock) -> None:
     """One a second, and each is seen in its second."""
     fake, seen = StreamingTinker(), list[tuple[float, int]]()

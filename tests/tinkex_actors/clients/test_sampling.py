@@ -19,7 +19,7 @@ from tinkex_actors.types import (
 PROMPT = ModelInput.from_ints([1, 2])
 
 
-@pytest.mark.tinkex("T66", "T129")
+@pytest.mark.tinkex("T66", "T129", "F047")
 async def test_a_sample_is_typed_and_its_sequences_are_named(autojump_clock: MockClock) -> None:
     """Numbers begin at 0; what the promise calls the sequences is what they are called."""
     fake = FakeTinker()
@@ -46,7 +46,7 @@ async def test_a_sample_is_typed_and_its_sequences_are_named(autojump_clock: Moc
     assert autojump_clock.current_time() < 1
 
 
-@pytest.mark.tinkex("T71")
+@pytest.mark.tinkex("T71", "F049")
 async def test_a_prompt_is_scored_by_a_sample_of_one_token(autojump_clock: MockClock) -> None:
     """The first position has nothing before it, so it has no logprob."""
     fake = FakeTinker()
@@ -58,7 +58,7 @@ async def test_a_prompt_is_scored_by_a_sample_of_one_token(autojump_clock: MockC
     assert autojump_clock.current_time() < 1
 
 
-@pytest.mark.tinkex("T27", "T29")
+@pytest.mark.tinkex("T27", "T29", "F006", "F011", "F057")
 async def test_samplers_come_from_a_base_model_or_from_saved_weights(autojump_clock: MockClock) -> None:
     """One counter for both; neither, or a path of another kind, is refused before anything is sent."""
     fake = FakeTinker()

@@ -13,7 +13,7 @@ from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer
 from tinkex_actors.local.options import tiny_model_path
 
 
-@pytest.mark.tinkex("T25")
+@pytest.mark.tinkex("T25", "F250", "F251")
 @pytest.mark.parametrize(
     ("model", "declared", "name"),
     [
@@ -70,6 +70,7 @@ class Letters:
         return ord(token) if len(token) == 1 else None
 
 
+@pytest.mark.tinkex("F033", "F249")
 async def test_a_client_encodes_and_decodes_with_what_its_own_loader_finds(autojump_clock: MockClock) -> None:
     """Asked once for each name; what it does not know is looked for as ever."""
     asked = list[str]()
@@ -130,6 +131,7 @@ class Library:
         return {"a": 97}
 
 
+@pytest.mark.tinkex("F252")
 def test_a_tokenizer_that_is_code_runs_at_the_revision_that_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the hub serves tomorrow is not run."""
     library = Library()

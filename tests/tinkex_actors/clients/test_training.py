@@ -28,7 +28,7 @@ from tinkex_actors.types import (
 )
 
 
-@pytest.mark.tinkex("T15")
+@pytest.mark.tinkex("T15", "F018", "F019", "F022")
 async def test_a_step_is_two_requests_in_line(autojump_clock: MockClock) -> None:
     """The update is submitted behind the gradient before either is awaited, and both come back typed."""
     fake = FakeTinker()
@@ -44,7 +44,7 @@ async def test_a_step_is_two_requests_in_line(autojump_clock: MockClock) -> None
     assert autojump_clock.current_time() < 1
 
 
-@pytest.mark.tinkex("T09", "T20", "T151", "T23")
+@pytest.mark.tinkex("T09", "T20", "T151", "F038", "F181")
 async def test_a_large_batch_travels_in_slices_the_first_last(autojump_clock: MockClock) -> None:
     """The server limits a request; the slices share one call's numbers and come back as one result."""
     fake = FakeTinker(config={"fwdbwd_max_chunk_len": 2})
@@ -60,7 +60,7 @@ async def test_a_large_batch_travels_in_slices_the_first_last(autojump_clock: Mo
     assert autojump_clock.current_time() < 1
 
 
-@pytest.mark.tinkex("T23")
+@pytest.mark.tinkex("T23", "F021")
 async def test_forward_leaves_the_gradient_alone(autojump_clock: MockClock) -> None:
     """The same endpoint, with a flag."""
     fake = FakeTinker()
@@ -71,7 +71,7 @@ async def test_forward_leaves_the_gradient_alone(autojump_clock: MockClock) -> N
     assert autojump_clock.current_time() < 1
 
 
-@pytest.mark.tinkex("T10", "T11", "T26")
+@pytest.mark.tinkex("T10", "T11", "T26", "F020")
 async def test_what_makes_no_sense_is_refused_before_it_takes_a_number(autojump_clock: MockClock) -> None:
     """A typing mistake costs neither a request nor the order of what follows."""
     fake = FakeTinker()
@@ -222,7 +222,7 @@ async def test_cancelling_a_waiter_neither_undoes_the_step_nor_jams_the_next(aut
     assert autojump_clock.current_time() < 20
 
 
-@pytest.mark.tinkex("T16", "T17", "T18")
+@pytest.mark.tinkex("T16", "T17", "T18", "F024", "F026", "F028", "F029")
 async def test_weights_are_saved_loaded_and_sampled_from(autojump_clock: MockClock) -> None:
     """Named, ephemeral, with time to live and metadata: each in the protocol's own words."""
     fake = FakeTinker()
@@ -262,7 +262,7 @@ async def test_other_optimizers_travel_in_their_own_field(autojump_clock: MockCl
     assert autojump_clock.current_time() < 1
 
 
-@pytest.mark.tinkex("T31")
+@pytest.mark.tinkex("T31", "F010")
 async def test_a_model_is_made_from_a_checkpoint(autojump_clock: MockClock) -> None:
     """One request makes the model and loads it; what follows is its number 1."""
     fake = FakeTinker()

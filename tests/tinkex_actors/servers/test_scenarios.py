@@ -104,7 +104,7 @@ async def test_sparse_targets_train_as_dense_ones_do(kind: str) -> None:
         assert (await trainer.optim_step()) is not None
 
 
-@pytest.mark.tinkex("T30", "T31")
+@pytest.mark.tinkex("T30", "T31", "F009")
 @pytest.mark.parametrize("with_optimizer", [False, True])
 @pytest.mark.parametrize("kind", EVERY_KIND)
 async def test_training_goes_on_from_a_checkpoint(kind: str, with_optimizer: bool) -> None:  # noqa: FBT001 - a parameter
@@ -176,7 +176,7 @@ async def test_samples_are_streamed(kind: str) -> None:
         assert tinker.capabilities.stream_sample == (kind == "embedded")
 
 
-@pytest.mark.tinkex("T19")
+@pytest.mark.tinkex("T19", "F032")
 @pytest.mark.parametrize("kind", EVERY_KIND)
 async def test_a_model_is_unloaded_or_the_lack_is_named(kind: str) -> None:
     """Where a server cannot, the client says so and goes on; where it can, nothing can follow."""

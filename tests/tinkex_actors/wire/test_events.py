@@ -19,7 +19,7 @@ EVENTS = [
 ]
 
 
-@pytest.mark.tinkex("T141")
+@pytest.mark.tinkex("T141", "F245", "F246")
 @given(cuts=st.lists(st.integers(0, len(STREAM))))
 def test_events_do_not_depend_on_where_the_bytes_are_cut(cuts: list[int]) -> None:
     """A network cuts where it likes, also between CR and LF; comments and unknown fields are nothing."""
