@@ -24,7 +24,8 @@ from tinkex_actors.clients.rest import RestClient
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
 from tinkex_actors.clients.taking_over import attach_model, finish_left_session
 from tinkex_actors.clients.tokenizer import LoadTokenizer
-from tinkex_actors.clients.training import TrainingClient, check_path
+from tinkex_actors.clients.training import TrainingClient
+from tinkex_actors.clients.weights_words import check_path
 from tinkex_actors.html import show_facts
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics

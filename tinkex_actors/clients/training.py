@@ -19,6 +19,7 @@ from tinkex_actors.clients.custom_loss import CustomLoss, enlist_custom_loss
 from tinkex_actors.clients.loss_evaluation import DEFAULT_OPTIONS, CustomLossOptions
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
 from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
+from tinkex_actors.clients.weights_words import check_name, check_path, missing, require_path
 from tinkex_actors.compute.batching import SliceLimits, slice_data
 from tinkex_actors.compute.combining import combine_outputs
 from tinkex_actors.compute.loss import Loss
@@ -47,7 +48,6 @@ from tinkex_actors.types import (
     ModelId,
     OptimParams,
     OptimStepResponse,
-    ResponseInvalid,
     SamplingClientKind,
     SaveWeightsExternalResponse,
     SaveWeightsForSamplerResponse,
@@ -68,7 +68,6 @@ from tinkex_actors.wire.requests import (
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-_ONE_HOUR = 3600
 _MOST_RECIPIENTS = 10
 
 
@@ -192,7 +191,7 @@ class TrainingClient:
             overwrite: Whether a checkpoint of that name is replaced.
             user_metadata: Kept with it.
         """
-        _check_name(name, ttl_seconds)
+        check_name(name, ttl_seconds)
         metadata = None if user_metadata is None else dict(user_metadata)
         return self._submit(
             SAVE_WEIGHTS,
@@ -211,7 +210,7 @@ class TrainingClient:
         self, name: str, *, ttl_seconds: int | None = None, user_metadata: Mapping[str, str] | None = None
     ) -> Pending[SaveWeightsForSamplerResponse]:
         """Save weights to sample from, under a name. Arguments as `save_state`."""
-        _check_name(name, ttl_seconds)
+        check_name(name, ttl_seconds)
         metadata = None if user_metadata is None else dict(user_metadata)
         return self._submit(
             SAVE_WEIGHTS_FOR_SAMPLER,
@@ -236,7 +235,7 @@ class TrainingClient:
         """
         if name is not None:
             saved = await self.save_weights_for_sampler(name)
-            path = _require_path(saved)
+            path = require_path(saved)
             return await self.create_sampling_client(path, record_stability_info=record_stability_info)
         sampler_number = self._tree.record.take_sampler_number()
         chosen = SamplingClientKind(kind)
@@ -247,7 +246,7 @@ class TrainingClient:
             ),
         )
         if ephemeral.sampling_session_id is None:
-            raise _missing("sampling_session_id")
+            raise missing("sampling_session_id")
         return open_sampling_client(
             self._tree, ephemeral.sampling_session_id, self._base_model, records_stability=record_stability_info
         )
@@ -266,7 +265,7 @@ class TrainingClient:
             ValueError: The name or a figure makes no sense; nothing was sent.
             TinkerError: The client takes in nothing more. Awaiting raises `NotSupportedByServer` where there is no export.
         """
-        _check_name(name, ttl_seconds)
+        check_name(name, ttl_seconds)
         recipients = None if age_encryption_recipients is None else tuple(age_encryption_recipients)
         if recipients is not None and not 0 < len(recipients) <= _MOST_RECIPIENTS:
             raise ValueError(f"age_encryption_recipients must be 1 to {_MOST_RECIPIENTS} keys, got {len(recipients)}")
@@ -402,27 +401,3 @@ def _slice_operation(
 def _only(values: Sequence[Any]) -> Any:
     (value,) = values
     return value
-
-
-def _check_name(name: str, ttl_seconds: int | None) -> None:
-    if not name or "/" in name:
-        raise ValueError(f"name must not be empty nor contain '/', got {name!r}")
-    if ttl_seconds is not None and ttl_seconds < _ONE_HOUR:
-        raise ValueError(f"ttl_seconds must be >= {_ONE_HOUR} or None, got {ttl_seconds}")
-
-
-def check_path(path: str) -> TinkerPath:
-    """Refuse what is no path of the service, before anything is sent."""
-    if not path.startswith("tinker://"):
-        raise ValueError(f"path must begin with 'tinker://', got {path!r}")
-    return TinkerPath(path)
-
-
-def _require_path(saved: SaveWeightsForSamplerResponse) -> TinkerPath:
-    if saved.path is None:
-        raise _missing("path")
-    return saved.path
-
-
-def _missing(field: str) -> ResponseInvalid:
-    return ResponseInvalid(path=field, expected="text", got="nothing", operation=SAVE_WEIGHTS_FOR_SAMPLER.name)

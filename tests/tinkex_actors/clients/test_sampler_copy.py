@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from base64 import urlsafe_b64decode
 
 import httpx
@@ -13,6 +14,8 @@ from trio.testing import MockClock
 from tests.tinkex_actors.fake_tinker import SETTINGS, FakeTinker, Say, open_fake
 from tinkex_actors.actors.errors import SessionEnded
 from tinkex_actors.clients import SamplerHandle, open_sampler, open_tinker
+from tinkex_actors.local import open_server
+from tinkex_actors.settings import Settings
 from tinkex_actors.types import ModelInput, RequestInvalid, SamplingParams
 
 PROMPT = ModelInput.from_ints([1, 2])
@@ -131,3 +134,26 @@ async def test_a_copy_of_a_client_of_the_embedded_server_samples_the_same() -> N
         async with open_sampler(sampler.handle()) as copy:
             theirs, ours = await copy.sample(PROMPT, 1, params), await sampler.sample(PROMPT, 1, params)
         assert theirs.sequences[0].tokens == ours.sequences[0].tokens
+
+
+OFFICIAL = """
+import sys, tinker
+client = tinker.SamplingClient.from_sampler_handle(sys.argv[1], api_key="tml-local")
+params = tinker.SamplingParams(max_tokens=3, seed=3)
+print(client.sample(tinker.ModelInput.from_ints([1, 2]), 1, params).result().sequences[0].tokens)
+print(client.get_sampler_handle())
+"""
+
+
+async def test_the_official_sdk_samples_with_our_handle_and_we_with_its() -> None:
+    """In a process of its own, from the same sampling session: the same tokens for the same seed."""
+    params = SamplingParams(max_tokens=3, seed=3)
+    async with open_server() as server, open_tinker(Settings.local(server.url)) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="tinkex/tiny")
+        command = [sys.executable, "-c", OFFICIAL, sampler.handle().to_text()]
+        with trio.fail_after(120):
+            done = await trio.run_process(command, capture_stdout=True)
+        tokens, theirs = done.stdout.decode().splitlines()
+        async with open_sampler(theirs, Settings.local("http://elsewhere")) as copy:
+            answer = await copy.sample(PROMPT, 1, params)
+    assert str(answer.sequences[0].tokens) == tokens
