@@ -100,10 +100,12 @@ def _declared(function: Callable[..., Any]) -> str:
 
 
 def _libraries(code: CodeType, scope: Mapping[str, object]) -> set[Library]:
-    modules = [module for name in code.co_names if isinstance(module := scope.get(name), ModuleType)]
     found: set[Library] = set()
-    for module in modules:
-        library = _NAMED.get(module.__name__.partition(".")[0])
+    for name in code.co_names:
+        # A name the module does not have may be an import within the function.
+        module = scope.get(name)
+        path = module.__name__ if isinstance(module, ModuleType) else "" if name in scope else name
+        library = _NAMED.get(path.partition(".")[0])
         if library is not None:
             found.add(library)
     for constant in code.co_consts:

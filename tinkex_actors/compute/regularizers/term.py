@@ -120,7 +120,7 @@ def read_distributions(logprobs: Array, axis: int) -> Values:
     if values.ndim < _MATRIX:
         raise ValueError(
             f"expected logprobs with a vocabulary axis, such as (positions, k), got shape {values.shape}; "
-            "ask for k targets a token, or use a term of single tokens"
+            "give k targets a token (topk_datum makes such data), or use a term of single tokens"
         )
     if not -values.ndim <= axis < values.ndim:
         raise ValueError(f"expected axis to be one of the {values.ndim} axes of shape {values.shape}, got {axis}")

@@ -57,6 +57,12 @@ def named_autograd(_: Any, logprobs: Any) -> Any:
     return anp.exp(logprobs[0])
 
 
+def imports_itself(_: Any, logprobs: Any) -> Any:
+    import jax.numpy as own  # type: ignore[import-not-found]  # noqa: PLC0415 - what is under test
+
+    return own.exp(logprobs[0])  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - it is not there
+
+
 def named_two(_: Any, logprobs: Any) -> Any:
     return torch.exp(jnp.exp(logprobs[0]))
 
@@ -78,6 +84,7 @@ def named_none(_: Any, logprobs: Any) -> Any:
         (named_torch, "torch"),
         (named_jax, "jax"),
         (named_autograd, "autograd"),
+        (imports_itself, "jax"),
         (named_none, "numpy"),
         (functools.partial(named_torch), "torch"),
         (len, "numpy"),

@@ -37,9 +37,7 @@ NEED_A_VOCABULARY: list[Term] = [
 @pytest.mark.parametrize("term", NEED_A_VOCABULARY, ids=str)
 def test_one_number_a_token_is_no_distribution(term: Term) -> None:
     """Summed over tokens, an entropy would grow with the length of the text and mean nothing."""
-    with pytest.raises(
-        ValueError, match=r"expected logprobs with a vocabulary axis.*got shape \(3,\); ask for k targets"
-    ):
+    with pytest.raises(ValueError, match=r"expected logprobs with a vocabulary axis.*got shape \(3,\); give k targets"):
         term.evaluate(P[0], NEXT_TO_Q)
 
 
