@@ -79,6 +79,7 @@ def asks_server(command: Command) -> Callback:
         output = output_of(is_json=is_json)
 
         async def run() -> int | None:
+            """Ask within one connection."""
             async with open_rest_client(settings) as rest:
                 return await command(rest, output, **options)
 
