@@ -29,6 +29,7 @@ async def make_probe(loop: Loop, plan: ProbePlan) -> Callable[[int], Awaitable[N
     probed = {json.loads(line)["step"] for line in told.splitlines()}
 
     async def probe(step: int) -> None:
+        """Take a snapshot, and ask it behind the training's back."""
         if step % plan.every_steps == 0 and step not in probed:
             probed.add(step)
             sampler = await loop.trainer.save_weights_and_get_sampling_client()
