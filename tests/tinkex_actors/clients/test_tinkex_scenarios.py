@@ -1,4 +1,4 @@
-"""Scenarios of tinkex that are about a whole client, and that no other test keeps."""
+"""Scenarios of tinkex that are about a whole client, and their neighbours, that no other test keeps."""
 
 import pytest
 import trio
@@ -32,7 +32,6 @@ PROMPT = ModelInput.from_ints([1, 2])
 TRY_AGAIN = b'{"type": "try_again", "request_id": "R0", "queue_state": "active"}'
 
 
-@pytest.mark.tinkex("T07")
 async def test_a_session_that_opens_slowly_is_waited_for(autojump_clock: MockClock) -> None:
     """As long as the settings say, not as long as some other timeout does."""
     fake = FakeTinker()
@@ -61,7 +60,7 @@ async def test_samplers_made_side_by_side_take_as_long_as_one(autojump_clock: Mo
     assert autojump_clock.current_time() < 60
 
 
-@pytest.mark.tinkex("T40", "T43")
+@pytest.mark.tinkex("T40")
 @pytest.mark.parametrize("not_yet", [Say(408, TRY_AGAIN), Say(200, TRY_AGAIN), Say(408, b"")])
 async def test_not_yet_is_asked_again_once_and_not_underneath(not_yet: Say, autojump_clock: MockClock) -> None:
     """Two requests, a quarter of a second apart: neither the transport nor impatience adds another."""
@@ -89,7 +88,6 @@ async def test_a_poll_that_was_lost_is_repeated_once(autojump_clock: MockClock) 
     assert autojump_clock.current_time() < 5
 
 
-@pytest.mark.tinkex("T49")
 async def test_whoever_waits_too_long_stops_waiting_and_nothing_else(autojump_clock: MockClock) -> None:
     """A deadline is the caller's own; the operation goes on, and its result can be awaited again."""
     fake = FakeTinker(latency=10.0)
@@ -101,7 +99,6 @@ async def test_whoever_waits_too_long_stops_waiting_and_nothing_else(autojump_cl
     assert autojump_clock.current_time() < 100
 
 
-@pytest.mark.tinkex("T50")
 async def test_one_failure_among_many_is_one_failure(autojump_clock: MockClock) -> None:
     """Results stand where their operations stood."""
     poisoned = Datum(ModelInput.from_ints([POISON]), {"target_tokens": [1], "weights": [1.0]})
