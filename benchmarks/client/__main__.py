@@ -115,7 +115,11 @@ def row(task: Task, name: str, mine: list[Taken], floor: list[Taken]) -> str:
 
     cpu = ratios("cpu_ms")
     reach = f"<= {task.reach:g}" if name == "ours" else ""
-    stall = f" {median(one['longest_step_ms'] for one in mine):.1f} ms" if "longest_step_ms" in mine[0] else ""
+    stall = ""
+    if "stall_ms" in mine[0]:
+        stall = (
+            f" {median(one['stall_ms'] for one in mine):.1f} ms; CPU {max(one['stall_cpu_ms'] for one in mine):.1f} ms"
+        )
     return (
         f"| {task.title} | {name} | {median(one['cpu_ms'] for one in mine):.2f} | **{median(cpu):.2f}** "
         f"| {min(cpu):.2f} to {max(cpu):.2f} | {reach} | {median(ratios('wall_ms')):.2f} "

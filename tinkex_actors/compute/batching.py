@@ -47,8 +47,7 @@ class DataSlice:
 
 def estimate_bytes(datum: Datum) -> int:
     """Estimate what a datum weighs on the wire, in bytes; provenance counts nothing."""
-    chunks = sum(_chunk_bytes(chunk) for chunk in datum.model_input.chunks)
-    return chunks + sum(_tensor_bytes(tensor) for tensor in datum.loss_fn_inputs.values())
+    return sum(map(_chunk_bytes, datum.model_input.chunks)) + sum(map(_tensor_bytes, datum.loss_fn_inputs.values()))
 
 
 def _chunk_bytes(chunk: ModelInputChunk) -> int:

@@ -6,7 +6,9 @@ at a time, and they may be two.
 """
 
 import socket
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 import httpx
@@ -166,7 +168,7 @@ class PlainWire:
                 batch = pieces[:_MAX_PIECES]
                 taken = self._sock.sendmsg(batch) if len(batch) > 1 else self._sock.send(batch[0])
                 self.sent_bytes += taken
-                self._rest = pieces = _beyond(pieces, taken)
+                self._rest = pieces = _beyond(pieces, len(batch), taken)
         except BlockingIOError:
             return
 
@@ -178,10 +180,11 @@ def lost(deadline: Deadline, kind: type[httpx.NetworkError]) -> httpx.TransportE
     return kind("the connection is gone")
 
 
-def _beyond(pieces: Sequence[Piece], taken: int) -> Sequence[Piece]:
-    """Drop the first *taken* bytes, and empty pieces with them."""
-    for index, piece in enumerate(pieces):
-        if taken < len(piece):
-            return [memoryview(piece)[taken:], *pieces[index + 1 :]]
-        taken -= len(piece)
-    return ()
+def _beyond(pieces: Sequence[Piece], tried: int, taken: int) -> Sequence[Piece]:
+    """Drop the first *taken* bytes, all of them in the first *tried* pieces, and empty pieces with them."""
+    ends = list(accumulate(map(len, pieces[:tried])))
+    whole = bisect_right(ends, taken)
+    if whole == len(ends):
+        return pieces[tried:]
+    begun = taken - (ends[whole - 1] if whole else 0)
+    return [memoryview(pieces[whole])[begun:], *pieces[whole + 1 :]]
