@@ -114,18 +114,22 @@ class SamplingDesk(Actor):
             except ActorCrashed:
                 self._fail(request_id, "the server crashed while sampling", RequestErrorCategory.SERVER)
                 return
+            if finished is None:
+                return
             if draw.promise.outcome is None:  # else it was cancelled meanwhile
                 self._shop.audit.append(session.record.sampling_session_id, draw.number, "sample")
             self._settle(request_id, finished)
 
-    async def _compute(self, draw: Draw) -> Finished:
-        """Read the prompt when there is a seat, decode beside the others, and encode."""
+    async def _compute(self, draw: Draw) -> Finished | None:
+        """Read the prompt when there is a seat, decode beside the others, and encode; None if cancelled before."""
         shop, request = self._shop, draw.request
 
         def is_wanted() -> bool:
             return draw.promise.outcome is None
 
         async with self._seats(draw):
+            if not is_wanted():
+                return None
             seat = await open_seat(self._session, request, draw.number, shop, is_wanted)
             await self._room.call(DecodingRoom.decode, seat)
             return await shop.compute(lambda: pack(decoding_to_response(seat.decoding, request)), shop.sampling)

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.tinkex_actors.local.http.test_sampling import ask, drawn, sampler
 from tests.tinkex_actors.local.site import open_site
 from tests.tinkex_actors.local.worlds import batch
+from tinkex_actors.local.engine import Decoding, Sampler, SampleRequest
 from tinkex_actors.local.limits import Limits
 from tinkex_actors.types.ids import ModelId
 
@@ -47,6 +49,28 @@ async def test_beyond_the_waiting_samples_the_answer_is_429_and_later_it_passes(
         for one in promised:
             await drawn(site, one)
         assert (await drawn(site, await ask(site, sampling_session_id, 2, num_samples=1))).sequences
+
+
+async def test_a_sample_cancelled_while_it_waits_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a prompt for nobody would hold up the others."""
+    read: list[int] = []
+    begin = Sampler.begin
+
+    def noted(self: Sampler, request: SampleRequest) -> Decoding:
+        read.append(len(request.prompt))
+        return begin(self, request)
+
+    monkeypatch.setattr(Sampler, "begin", noted)
+    async with open_site(tmp_path, limits=Limits(max_decoded_per_session=1)) as site:
+        sampling_session_id = await sampler(site, await site.session())
+        async with site.service.shop.sampling:
+            going = await ask(site, sampling_session_id, 0, num_samples=1)
+            given_up = await ask(site, sampling_session_id, 1, num_samples=1)
+            await trio.testing.wait_all_tasks_blocked()
+            await site.post("cancel_future", request_id=given_up.json["request_id"])
+        await drawn(site, going)
+        await drawn(site, await ask(site, sampling_session_id, 2, num_samples=1))
+    assert len(read) == 2
 
 
 async def test_one_session_cannot_take_all_the_seats(tmp_path: Path) -> None:
