@@ -47,6 +47,7 @@ class GroupRestart:
         for other in slots:
             if other.life is not None and other.intent is Intent.UP:
                 other.intent = Intent.REPLACE
+                other.notify()
                 team.cancel_start(other)
         for other in self._reborn:
             if other.retry is not None:
@@ -93,9 +94,12 @@ class GroupRestart:
         if slot.life is None:
             slot.begin()
         life = slot.life
-        # Another failure may have asked for yet another life of it since it started.
-        if life is not None and await slot.wait_settled(life) and slot.life is life and slot.intent is Intent.UP:
-            self._reborn.discard(slot)
+        # Another failure may ask for yet another life of it: it is not waited for then, others have to end before it.
+        while life is not None and slot.life is life and slot.intent is Intent.UP:
+            if life.is_ready:
+                self._reborn.discard(slot)
+                return
+            await slot.changed()
 
     def _survey(self) -> tuple[AnySlot, AnySlot | None]:
         """The first child to begin, and the last one whose old life must end before that: a terminated one's, too."""

@@ -302,6 +302,25 @@ async def test_a_stop_while_a_supervisor_starts_stops_in_order_what_has_started(
         assert [exit_.kind for exit_ in diary.exits["a"]] == [ExitKind.SHUTDOWN]
 
 
+async def test_a_group_is_stopped_in_reverse_also_when_one_of_it_is_starting(autojump_clock: MockClock) -> None:
+    """A supervisor whose start is aborted takes time to stop what it had started: the others do not wait for that."""
+    diary = Diary()
+    first, inner, slow, last = (Part(diary, name, stop_takes=0.1) for name in ("a", "ta", "tb", "b"))
+    team = SupervisorSpec("t", children=[inner.spec(), slow.spec()])
+    async with open_supervisor(strategy="rest_for_one", children=[first.spec(), team]) as root:
+        slow.start_takes = 60
+        ref = root.child("a")
+        assert isinstance(ref, Ref)
+        await crash(ref)
+        await trio.sleep(1)  # t is starting again
+        await root.start_child(last.spec())
+        diary.take()
+        slow.start_takes, inner.stop_takes = 0, 0.5
+        await crash(ref)
+        await trio.sleep(1)
+    assert diary.entries[:4] == ["a stops", "b stops", "ta stops", "a starts"]
+
+
 async def test_orders_about_a_child_that_a_start_has_not_come_to_yet(autojump_clock: MockClock) -> None:
     """It is listed as starting: nobody may overtake the start, and an order down keeps the child down."""
     diary = Diary()
