@@ -99,8 +99,11 @@ class Auditor:
         parent = _parent(path)
         if path in self._group[parent]:
             self._group[parent].discard(path)
+            team = self._find(parent)
+            slot = None if team is None else team.slots.get(path.rpartition("/")[2])
             old = self._ending[parent] - {path}
-            if old:
+            # One that was terminated meanwhile is no longer of the group: an order up is obeyed at once.
+            if old and slot is not None and not slot.is_attended:
                 self.broken.append(f"{path} began with its group while an old life lasts of {', '.join(sorted(old))}")
 
     def _note_end(self, path: str) -> None:

@@ -101,6 +101,11 @@ def test_disturbances_are_had_again_by_their_list() -> None:
     assert sum("RestartScheduled" in line for line in logs[0]) >= 2
 
 
+def test_who_is_ordered_out_of_a_group_and_up_again_waits_for_nobody() -> None:
+    """No law is broken by what the operator wants."""
+    disturb(make_shop(), [Kill(15), Terminate(7), Revive(7)])
+
+
 def test_a_tree_that_does_not_start_is_told_at_once() -> None:
     """It needs no disturbance."""
 
