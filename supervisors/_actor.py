@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, Self, cast
 import outcome
 import trio
 
-from supervisors._exit import Exit, ExitKind
+from supervisors._exit import Exit, ExitKind, describe
 from supervisors._monitor import Down, Monitor
 from supervisors._off_turn import OffTurn
 from supervisors._ref import Ref
@@ -42,7 +42,9 @@ class Actor:
         super().__init_subclass__(**kwargs)
         errors: Any = cls.expected_errors  # of callers without a type checker, too
         if not isinstance(errors, tuple) or not all(map(_is_error, cast("tuple[object, ...]", errors))):
-            raise TypeError(f"{cls.__name__}.expected_errors must be a tuple of Exception classes, got {errors!r}")
+            raise TypeError(
+                f"{cls.__name__}.expected_errors must be a tuple of Exception classes, got {describe(cast('object', errors))}"
+            )
 
     async def on_start(self) -> None:
         """Begin the life, before its first message. What it raises is a failed start."""
@@ -125,7 +127,7 @@ class Actor:
             ValueError: *interval* is not a number > 0.
         """
         if not interval > 0:
-            raise ValueError(f"interval must be seconds > 0, got {interval!r}")
+            raise ValueError(f"interval must be seconds > 0, got {describe(interval)}")
         return self._arm(interval, interval, operation, args, kwargs)
 
     def send_when_idle(
@@ -158,7 +160,7 @@ class Actor:
         The monitor dies with this life, or by its ``cancel()``.
         """
         if not isinstance(ref, Ref):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
-            raise TypeError(f"expected a Ref of an actor, got {ref!r}")
+            raise TypeError(f"expected a Ref of an actor, got {describe(ref)}")
         life = self._living
         monitor = Monitor(life, ref, Request(life.cell, life.cell.resolve(operation), args, kwargs))
         monitor.watch()
@@ -190,7 +192,7 @@ class Actor:
         self, delay: float, interval: float | None, operation: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> LifeTimer:
         if not delay >= 0:
-            raise ValueError(f"delay must be seconds >= 0, got {delay!r}")
+            raise ValueError(f"delay must be seconds >= 0, got {describe(delay)}")
         life = self._living
         request = Request(life.cell, life.cell.resolve(operation), args, kwargs)
         return life.arm(trio.current_time() + delay, interval, request)

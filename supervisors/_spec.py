@@ -13,6 +13,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
 from supervisors._checks import check_count, check_flag, check_seconds, check_timeout, is_number, to_enum
+from supervisors._exit import describe
 
 A = TypeVar("A")
 
@@ -98,22 +99,24 @@ def _to_overflow(value: Overflow | str) -> Overflow:
 
 def _shutdown(_: object, attribute: "Attribute[Any]", value: object) -> None:
     if value is not BRUTAL_KILL and not (is_number(value) and value >= 0):
-        raise ValueError(f"{attribute.name} must be seconds >= 0, math.inf or BRUTAL_KILL, got {value!r}")
+        raise ValueError(f"{attribute.name} must be seconds >= 0, math.inf or BRUTAL_KILL, got {describe(value)}")
 
 
 def _backoff(_: object, attribute: "Attribute[Any]", value: object) -> None:
     if value is not None and not isinstance(value, Backoff):
-        raise TypeError(f"{attribute.name} must be a Backoff or None, got {value!r}")
+        raise TypeError(f"{attribute.name} must be a Backoff or None, got {describe(value)}")
 
 
 def _mailbox(_: object, attribute: "Attribute[Any]", value: object) -> None:
     if value is not None and not isinstance(value, Mailbox):
-        raise TypeError(f"{attribute.name} must be a Mailbox or None, got {value!r}; a bound is Mailbox(capacity)")
+        raise TypeError(
+            f"{attribute.name} must be a Mailbox or None, got {describe(value)}; a bound is Mailbox(capacity)"
+        )
 
 
 def _check_capacity(value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"capacity must be an int >= 1, got {value!r}")
+        raise ValueError(f"capacity must be an int >= 1, got {describe(value)}")
 
 
 def _to_shutdown(value: Shutdown | Literal["brutal_kill"]) -> Shutdown:
@@ -154,10 +157,10 @@ class Backoff:
     """A life of at least this many seconds begins the count anew."""
 
     def __attrs_post_init__(self) -> None:
-        if self.factor < 1:
-            raise ValueError(f"factor must be >= 1, got {self.factor!r}")
-        if not 0 <= self.jitter <= 1:
-            raise ValueError(f"jitter must be within [0, 1], got {self.jitter!r}")
+        if not is_number(self.factor) or not self.factor >= 1:
+            raise ValueError(f"factor must be >= 1, got {describe(self.factor)}")
+        if not is_number(self.jitter) or not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter must be within [0, 1], got {describe(self.jitter)}")
 
     def pause(self, attempt: int, chance: float) -> float:
         """Seconds to wait before restart number *attempt* (from 1) in a row, with *chance* in [0, 1)."""
@@ -177,6 +180,8 @@ class Name(Generic[A]):
 
     def __attrs_post_init__(self) -> None:
         check_name(self.name)
+        if not isinstance(self.actor, type):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(f"the actor of a Name must be a class, got {describe(self.actor)}")
 
     def __str__(self) -> str:
         return self.name
@@ -202,7 +207,7 @@ class Via(Generic[A]):
 def check_name(name: object) -> str:
     """Refuse a name that cannot stand in a path."""
     if not isinstance(name, str) or not name or "/" in name:
-        raise ValueError(f"a name must be a non-empty string without '/', got {name!r}")
+        raise ValueError(f"a name must be a non-empty string without '/', got {describe(name)}")
     return name
 
 
@@ -210,14 +215,14 @@ def _check_optional_name(value: object) -> None:
     if value is None or isinstance(value, Name | Via):
         return
     if not isinstance(value, str):
-        raise TypeError(f"name must be a Name, registry.via(...), a string or None, got {value!r}")
+        raise TypeError(f"name must be a Name, registry.via(...), a string or None, got {describe(value)}")
     check_name(value)
 
 
 def _check_factory(value: object) -> None:
     if not callable(value):
         raise TypeError(
-            f"factory must be a function without arguments that makes the actor, got {value!r}; "
+            f"factory must be a function without arguments that makes the actor, got {describe(value)}; "
             "pass `lambda: Counter(40)`, not `Counter(40)`"
         )
 
@@ -235,7 +240,10 @@ class ChildOptions(TypedDict, total=False):
 
 
 def _to_children(value: "Iterable[ChildSpec[Any] | SupervisorSpec]") -> "tuple[ChildSpec[Any] | SupervisorSpec, ...]":
-    return tuple(value)
+    try:
+        return tuple(value)
+    except TypeError:
+        raise TypeError(f"children must be a list of ChildSpec or SupervisorSpec, got {describe(value)}") from None
 
 
 class SupervisorOptions(TypedDict, total=False):
@@ -342,7 +350,7 @@ class SupervisorSpec:
 
     def _check_child(self, child: "AnySpec", seen: set[str]) -> None:
         if not _is_spec(child):
-            raise TypeError(f"children must be ChildSpec or SupervisorSpec, got {child!r}")
+            raise TypeError(f"children must be ChildSpec or SupervisorSpec, got {describe(child)}")
         significant, name = child.significant, child.name
         check_significant_child(significant=significant, name=str(name), auto_shutdown=self.auto_shutdown)
         if name is not None and str(name) in seen:
@@ -368,6 +376,6 @@ def check_significant_child(*, significant: bool, name: str, auto_shutdown: Auto
     """Refuse a significant child under a supervisor that never looks at it."""
     if significant and auto_shutdown is AutoShutdown.NEVER:
         raise ValueError(
-            f"significant child {name!r} needs a supervisor with auto_shutdown "
+            f"significant child {describe(name)} needs a supervisor with auto_shutdown "
             "'any_significant' or 'all_significant', got 'never'"
         )

@@ -14,7 +14,7 @@ from supervisors._errors import (
     SupervisorStopped,
     TooManyChildren,
 )
-from supervisors._exit import Exit, ExitKind
+from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._ref import Ref
 from supervisors._slot import Intent, Slot, Status
@@ -148,6 +148,7 @@ class Supervisor:
 
         If the caller is cancelled meanwhile, so is the start.
         """
+        _refuse_kind(child, SupervisorSpec, "start_supervisor")
         if isinstance(child, ChildSpec):
             spec = cast("ChildSpec[Any]", child)
             _refuse_options(spec, name, options)
@@ -169,6 +170,7 @@ class Supervisor:
         Raises:
             StartError, AlreadyStarted, AlreadyPresent, TooManyChildren, SupervisorStopped: As for :meth:`start_child`.
         """
+        _refuse_kind(spec, ChildSpec, "start_child")
         if isinstance(spec, SupervisorSpec):
             _refuse_options(spec, None, options)
         whole = spec if isinstance(spec, SupervisorSpec) else SupervisorSpec(spec, **options)
@@ -281,6 +283,8 @@ class Supervisor:
             raise SupervisorStopped(self.path, f"{self.path} is not running: it stops, restarts or is gone")
 
     def _find(self, child: "str | Name[Any] | Address") -> Slot[Any]:
+        if not isinstance(child, str | Name | Ref | Supervisor | Task):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(f"expected the id, the name or the address of a child, got {describe(child)}")
         path = f"{self.path}/{child}" if isinstance(child, str | Name) else child.path
         slot = self._team.slots.get(path.rpartition("/")[2])
         if slot is None or (not isinstance(child, str | Name) and address_of(slot) is not child):
@@ -300,6 +304,11 @@ class Supervisor:
 
     def __repr__(self) -> str:
         return f"<Supervisor {self.path}, {len(self._team.slots)} children>"
+
+
+def _refuse_kind(spec: object, kind: type, instead: str) -> None:
+    if isinstance(spec, kind):
+        raise TypeError(f"a {kind.__name__} is for {instead}")
 
 
 def _refuse_options(spec: object, name: object, options: Mapping[str, object]) -> None:

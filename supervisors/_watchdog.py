@@ -12,6 +12,7 @@ from attrs import define
 
 from supervisors._actor import Actor
 from supervisors._events import OperationSlow
+from supervisors._exit import describe
 from supervisors._turn import ActorLife
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Watchdog(Actor):
 
     def __init__(self, supervisor: "Supervisor", *, limit: float) -> None:
         if not limit > 0:
-            raise ValueError(f"limit must be seconds > 0, got {limit!r}")
+            raise ValueError(f"limit must be seconds > 0, got {describe(limit)}")
         self._supervisor = supervisor
         self._limit = limit
         self._seen: dict[tuple[ActorLife, int], _Sighting] = {}

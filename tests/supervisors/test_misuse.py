@@ -15,6 +15,7 @@ from supervisors import (
     Ref,
     StartError,
     Supervisor,
+    SupervisorSpec,
     SupervisorStopped,
     open_supervisor,
 )
@@ -154,3 +155,33 @@ async def test_a_spec_and_options_together_are_refused() -> None:
     async with open_supervisor() as root:
         with pytest.raises(TypeError, match="a ChildSpec is complete: give restart to it"):
             await root.start_child(ChildSpec(Clerk), restart="transient")  # type: ignore[call-overload]  # the mistake
+
+
+class Mute:
+    """Its text is a bug."""
+
+    def __repr__(self) -> str:
+        raise LookupError
+
+
+@pytest.mark.parametrize("field", ["name", "restart", "shutdown", "significant", "start_timeout", "backoff", "mailbox"])
+def test_a_value_without_a_text_is_refused_like_any_other(field: str) -> None:
+    """The message names the field; the value's own bug is not the caller's."""
+    with pytest.raises((TypeError, ValueError), match=f"{field} must be .* got <Mute, whose text raises LookupError>"):
+        ChildSpec(Clerk, **{field: Mute()})  # type: ignore[arg-type]  # the mistake
+
+
+async def test_what_is_no_child_is_refused_in_words() -> None:
+    """Instead of an error from within."""
+    wrong: Any = Mute()
+    async with open_supervisor() as root:
+        with pytest.raises(TypeError, match="expected the id, the name or the address of a child, got <Mute"):
+            await root.terminate_child(wrong)
+        wrong = SupervisorSpec("team")
+        with pytest.raises(TypeError, match="a SupervisorSpec is for start_supervisor"):
+            await root.start_child(wrong)
+        wrong = ChildSpec(Clerk)
+        with pytest.raises(TypeError, match="a ChildSpec is for start_child"):
+            await root.start_supervisor(wrong)
+        with pytest.raises(TypeError, match="children must be a list of ChildSpec or SupervisorSpec, got 5"):
+            await root.start_supervisor("team", children=5)  # type: ignore[arg-type]  # the mistake
