@@ -74,10 +74,10 @@ coverage: $(VENV)/.test
 	$(BIN)/coverage report --skip-covered --fail-under=95
 
 deep: $(VENV)/.test
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -o faulthandler_timeout=0 $(PYTEST_ARGS) $(TESTS)
 
 simulate: $(VENV)/.test
-	SEEDS=$(or $(SEEDS),1000) $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)/supervisors/simulation
+	SEEDS=$(or $(SEEDS),1000) $(BIN)/python -m pytest -o faulthandler_timeout=0 $(PYTEST_ARGS) $(TESTS)/supervisors/simulation
 
 fuzz: $(VENV)/.test
 	FUZZ=$(or $(COUNT),100000) $(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)/tinkex_actors/fuzz
