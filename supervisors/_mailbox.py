@@ -88,4 +88,4 @@ class Bound:
 
     def _full(self, request: Request, queue: deque[Message]) -> MailboxFull:
         path = self._cell.path
-        return MailboxFull(path, f"no room for {request.operation} in the mailbox of {path} ({len(queue)} queued)")
+        return MailboxFull(path, f"no room for {request.operation} in the mailbox of {path} ({len(queue)} messages)")

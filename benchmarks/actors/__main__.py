@@ -39,9 +39,9 @@ def measures() -> list[Measure]:
         ("Restart", Contender("crash, start_soon, one question", on_trio(floors.crash_and_start)),
          [_ours("crash, restart, call; 1 sibling", on_trio(partial(ours.restart_among, 1)), 2.0),
           _ours("the same; 1,000 siblings", on_trio(partial(ours.restart_among, 1_000)), 2.0)], 500),
-        ("Timers, 10,000 pending", Contender("heap push + pop", floors.push_and_pop),
+        ("Timers, 10,000 pending", Contender("heap push + pop of (time, order, action)", floors.push_and_pop_actions),
          [_ours("a timer of the tree, armed and fired", on_trio(ours.timer_heap), 2.0),
-            Contender("the same pushes and pops of (time, order, action)", floors.push_and_pop_actions),
+            Contender("heap push + pop of bare times", floors.push_and_pop),
             Contender("send_after 0, through to the actor", on_trio(ours.timers))], 5_000),
     ]  # fmt: skip
 
