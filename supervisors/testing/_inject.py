@@ -57,6 +57,7 @@ class Injector:
             raise InjectedCrash(fault)
 
         async def work() -> object:
+            """Begin only when it is begun: a crash before that leaves nothing unawaited."""
             return await fn()
 
         return await self.perform(life, "task", work())
