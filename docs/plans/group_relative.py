@@ -14,6 +14,9 @@ from tinkex_actors.daemon.batch import StepBatch
 from tinkex_actors.daemon.loop import Loop, Step
 from tinkex_actors.types import Datum, ModelInput, SampledSequence, SamplingParams
 
+SEEDS = 2**31
+"""How many seeds there are to draw from."""
+
 
 async def train(loop: Loop) -> None:
     """What the plan names: ``loop = "group_relative:train"``."""
@@ -30,7 +33,7 @@ async def roll_out(loop: Loop, step: Step) -> StepBatch:
         groups = list[list[SampledSequence]]()
         async with trio.open_nursery() as nursery:
             for _ in range(loop.options["groups"]):
-                seed = int(step.rng.integers(2**31))
+                seed = int(step.rng.integers(SEEDS))
                 nursery.start_soon(sample_group, loop, sampler, prompt, seed, groups)
     for group in groups:
         scores = [reward(loop.tokenizer.decode(list(one.tokens))) for one in group]

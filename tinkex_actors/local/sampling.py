@@ -206,6 +206,7 @@ async def open_seat(
     """
 
     def read() -> Seat:
+        """Read the weights and the prompt, in a thread of the shop's."""
         adapter = session.weights.at_hand(shop.shelves)
         asked = request_to_engine(request, f"{session.seed}/{session.record.number}/{number}")
         base = session.weights.base

@@ -39,6 +39,7 @@ class Call:
         refusal: Refusal | None = None
 
         async def watch(scope: trio.CancelScope) -> None:
+            """End *scope* when the client hangs up."""
             await self.gone()
             scope.cancel()
 
