@@ -67,6 +67,8 @@ class TeamModel:
         """Stop the children, and end. Nothing if that is under way."""
         if not self.is_open:
             return
+        if self._current is not None:
+            self.leave_group(self._current)
         self.is_open, self._old, self._current = False, None, None
         self._due.clear()
         for child in self.children.values():
@@ -353,7 +355,7 @@ class TeamModel:
 
     def _answer_start(self, order: Order) -> bool:
         child = order.child
-        if child.phase is Phase.DOWN and child in self._group and self.is_open:
+        if child.phase is Phase.DOWN and child in self._group:
             return False
         self.starts.remove(order)
         has_failed = not child.is_ready and not child.has_declined
