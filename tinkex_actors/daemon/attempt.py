@@ -54,6 +54,7 @@ async def attempt(site: RunSite) -> RunState:
     site.has_begun = False
     known = await site.journal.call(Journal.known)
     if known.is_done:
+        _recall(site, known)
         return RunState.DONE
     attach = decide_attach(known)
     if attach is not None:
@@ -66,6 +67,13 @@ async def attempt(site: RunSite) -> RunState:
             await site.journal.call(Journal.write, LifeEnded(life=attach.life.life, failure=str(error)))
             known = await site.journal.call(Journal.known)
     return await _live(site, _open_created(site, known))
+
+
+def _recall(site: RunSite, known: Known) -> None:
+    """Say of a run that was done by an earlier process where it ended."""
+    site.progress.steps_done = site.plan.steps
+    if saved := known.saved():
+        site.progress.last_checkpoint, site.progress.last_row = saved[-1].name, dict(saved[-1].metrics)
 
 
 async def _live(site: RunSite, opened: AbstractAsyncContextManager[_Life]) -> RunState:

@@ -126,7 +126,7 @@ class RunSite:
             "checkpoint": progress.last_checkpoint,
             "recoveries": progress.recoveries,
             "replayed": progress.replayed,
-            "failure": progress.last_failure,
+            "last_failure": progress.last_failure,
         }
 
     def turn(self, state: RunState) -> None:

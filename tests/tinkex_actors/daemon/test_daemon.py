@@ -1,6 +1,7 @@
 """The daemon in a program: it begins, resumes, recovers and stops."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,21 @@ async def test_a_plan_is_trained_and_a_second_start_finds_it_done(tmp_path: Path
             (6, True),
         ]
         assert len(world.deeds()) == done
+
+
+async def test_a_run_that_was_done_before_is_told_as_it_ended(tmp_path: Path) -> None:
+    """A second start trains nothing, and still says how far the run came, with its last loss and checkpoint."""
+    async with open_world(tmp_path) as world:
+        plan = world.plan({"sft": world.run()})
+        reports: list[Mapping[str, object]] = []
+        for _ in range(2):
+            async with world.daemon(plan) as daemon:
+                with trio.fail_after(60):
+                    await daemon.wait()
+                reports.append(daemon.runs["sft"].report())
+
+    assert reports[0] == reports[1]
+    assert reports[1]["step"] == reports[1]["steps"] == 6
 
 
 async def test_a_drained_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
