@@ -1,6 +1,6 @@
 """One error record for each crash in a client's tree: where, which life, in which operation, and what is done about it.
 
-A clean end makes none. What the supervisor decides it tells right after the crash, in the same step of the event loop; the
+A clean end makes none, nor does a first start that fails: its error is raised where the start was asked for. What the supervisor decides it tells right after the crash, in the same step of the event loop; the
 record is written when that step is over, so that there is one and not two.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from supervisors import ChildCrashed, Event, RestartScheduled, SupervisorGaveUp
+from supervisors import ChildCrashed, ChildStarted, ChildStopped, Event, RestartScheduled, SupervisorGaveUp
 from tinkex_actors.actors.crash_door import InjectedCrash
 from tinkex_actors.log import get_log
 
@@ -27,11 +27,17 @@ class CrashLog:
         self._context = context
         self._crashed: ChildCrashed | None = None
         self._decision = ""
+        self._up: set[str] = set()
+        """Children that have started."""
 
     def notify(self, event: Event, /) -> None:
         """Note a crash, and the decision that follows it."""
         match event:
-            case ChildCrashed():
+            case ChildStarted():
+                self._up.add(event.path)
+            case ChildStopped():
+                self._up.discard(event.path)
+            case ChildCrashed() if event.life > 1 or event.path in self._up:
                 self._write()  # two in one step: the first is decided
                 self._crashed, self._decision = event, "stays down"
                 trio.lowlevel.current_trio_token().run_sync_soon(self._write)

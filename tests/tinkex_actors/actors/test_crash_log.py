@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from supervisors import Actor, Restart, RestartLimitExceeded, open_supervisor
+from supervisors import Actor, Restart, RestartLimitExceeded, StartError, open_supervisor
 from tinkex_actors.actors.crash_log import CrashLog
 
 
@@ -17,6 +18,14 @@ class Fragile(Actor):
     async def leave(self) -> None:
         """End as agreed."""
         self.stop()
+
+
+class Stillborn(Actor):
+    """Cannot start."""
+
+    async def on_start(self) -> None:
+        """Fail."""
+        raise RuntimeError("no key")
 
 
 async def _records(*operations: Any, restart: Restart = Restart.PERMANENT) -> list[dict[str, Any]]:
@@ -64,3 +73,17 @@ async def test_what_is_not_started_again_stays_down() -> None:
 async def test_a_clean_end_is_no_record() -> None:
     """A log of what went well hides what did not."""
     assert await _records(Fragile.leave, restart=Restart.TRANSIENT) == []
+
+
+async def test_a_first_start_that_fails_is_told_to_who_asked_for_it_and_to_nobody_else() -> None:
+    """A wrong key would otherwise be a traceback on the screen, above the sentence that says what is wrong."""
+    structlog.configure()
+    try:
+        with capture_logs() as records:
+            async with open_supervisor("root", observers=[CrashLog()]) as root:
+                with pytest.raises(StartError):
+                    await root.start_child(Stillborn, name="stillborn")
+    finally:
+        structlog.reset_defaults()
+
+    assert records == []
