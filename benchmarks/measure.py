@@ -83,3 +83,15 @@ class Stopwatch:
 
     def __exit__(self, *_: object) -> None:
         self.seconds = time.process_time() - self._began
+
+
+def timed(work: Callable[[], object]) -> Subject:
+    """Turn work into a subject: do it again and again."""
+
+    def run(count: int) -> float:
+        with Stopwatch() as watch:
+            for _ in range(count):
+                work()
+        return watch.seconds
+
+    return run

@@ -1,20 +1,17 @@
 """Encoding and decoding of the hot messages, beside the official SDK's: ``python -m benchmarks.client.codec``.
 
-One batch is 128 data of 2,048 tokens with int64 targets and float32 weights, about 4.2 MB; its result holds 2,048
-log-probabilities for each datum, about 1 MB. A sample has a prompt of 256 tokens and brings 256 back. The SDK is the
-floor of every table, so the ratios are ours to its; everything runs in one process, in turns.
+The SDK is the floor of every table, so the ratios are ours to its; everything runs in one process, in turns.
 """
 
 import argparse
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from tinker import types as sdk
 from tinker.proto.request_conv import forward_backward_request_to_proto
 from tinker.proto.response_conv import deserialize_forward_backward_output, deserialize_sample_response
 
-from benchmarks.measure import Contender, Stopwatch, Subject, compare, table
+from benchmarks.client.batch import SAMPLE_LENGTH, Arrays, batch
+from benchmarks.measure import Contender, compare, table, timed
 from tinkex_actors.types import (
     Datum,
     ForwardBackwardInput,
@@ -42,43 +39,17 @@ from tinkex_actors.wire import (
     encode_sample_response,
 )
 
-DATA, LENGTH, SAMPLE_LENGTH, VOCABULARY = 128, 2048, 256, 150_000
 PROMISE = b'{"request_id":"7f3a9c","sample_sequence_ids":["a"]}'
 
 Measure = tuple[str, Contender, list[Contender], int]
 
 
-def repeat(work: Callable[[], object]) -> Subject:
-    """Measure *work* done again and again."""
-
-    def run(count: int) -> float:
-        with Stopwatch() as watch:
-            for _ in range(count):
-                work()
-        return watch.seconds
-
-    return run
-
-
-def batch() -> list[tuple[Any, Any, Any]]:
-    """Tokens, targets and weights as arrays, as a data loader gives them."""
-    random = np.random.default_rng(0)
-    return [
-        (
-            random.integers(0, VOCABULARY, LENGTH, np.int32),
-            random.integers(0, VOCABULARY, LENGTH, np.int64),
-            random.random(LENGTH, np.float32),
-        )
-        for _ in range(DATA)
-    ]
-
-
-def our_data(arrays: list[tuple[Any, Any, Any]]) -> tuple[Datum, ...]:
+def our_data(arrays: Arrays) -> tuple[Datum, ...]:
     """The batch in our types."""
     return tuple(Datum(ModelInput.from_ints(t), {"target_tokens": y, "weights": w}) for t, y, w in arrays)
 
 
-def sdk_data(arrays: list[tuple[Any, Any, Any]]) -> list[sdk.Datum]:
+def sdk_data(arrays: Arrays) -> list[sdk.Datum]:
     """The batch in the SDK's types, whose tokens are lists."""
     return [sdk.Datum(sdk.ModelInput.from_ints(t.tolist()), {"target_tokens": y, "weights": w}) for t, y, w in arrays]
 
@@ -103,25 +74,25 @@ def training() -> list[Measure]:
     return [
         (
             "Encode a batch of ready data",
-            Contender("SDK", repeat(lambda: forward_backward_request_to_proto(theirs).SerializeToString())),
+            Contender("SDK", timed(lambda: forward_backward_request_to_proto(theirs).SerializeToString())),
             [
-                Contender("in one piece", repeat(lambda: encode_forward_backward_request(mine)), 0.12),
-                Contender("in pieces for sendmsg", repeat(lambda: encode_forward_backward_parts(mine)), 0.12),
+                Contender("in one piece", timed(lambda: encode_forward_backward_request(mine)), 0.12),
+                Contender("in pieces for sendmsg", timed(lambda: encode_forward_backward_parts(mine)), 0.12),
             ],
             5,
         ),
         (
             "Make the data from arrays and encode them",
             Contender(
-                "SDK", repeat(lambda: forward_backward_request_to_proto(sdks_of(sdk_data(arrays))).SerializeToString())
+                "SDK", timed(lambda: forward_backward_request_to_proto(sdks_of(sdk_data(arrays))).SerializeToString())
             ),
-            [Contender("ours", repeat(lambda: encode_forward_backward_request(ours_of(our_data(arrays)))), 0.2)],
+            [Contender("ours", timed(lambda: encode_forward_backward_request(ours_of(our_data(arrays)))), 0.2)],
             5,
         ),
         (
             "Decode the result of a batch",
-            Contender("SDK", repeat(lambda: deserialize_forward_backward_output(body))),
-            [Contender("ours", repeat(lambda: decode_forward_backward_output(body)), 0.5)],
+            Contender("SDK", timed(lambda: deserialize_forward_backward_output(body))),
+            [Contender("ours", timed(lambda: decode_forward_backward_output(body)), 0.5)],
             50,
         ),
     ]
@@ -145,12 +116,12 @@ def sampling() -> list[Measure]:
         return encode_json(SampleRequest(1, ModelInput.from_ints(tokens), params, SamplingSessionId("q"), 0))
 
     return [
-        ("Make and encode a sample's request", Contender("SDK", repeat(their_request)),
-         [Contender("ours", repeat(our_request), 1.0)], 300),
-        ("Decode a promise", Contender("SDK", repeat(lambda: sdk.UntypedAPIFuture.model_validate_json(PROMISE))),
-         [Contender("ours", repeat(lambda: decode_answer(Promise, PROMISE)))], 1000),
-        ("Decode a sample", Contender("SDK", repeat(lambda: deserialize_sample_response(body))),
-         [Contender("ours", repeat(lambda: decode_sample_response(body)), 1.0)], 500),
+        ("Make and encode a sample's request", Contender("SDK", timed(their_request)),
+         [Contender("ours", timed(our_request), 1.0)], 300),
+        ("Decode a promise", Contender("SDK", timed(lambda: sdk.UntypedAPIFuture.model_validate_json(PROMISE))),
+         [Contender("ours", timed(lambda: decode_answer(Promise, PROMISE)))], 1000),
+        ("Decode a sample", Contender("SDK", timed(lambda: deserialize_sample_response(body))),
+         [Contender("ours", timed(lambda: decode_sample_response(body)), 1.0)], 500),
     ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import numpy as np
 
+from benchmarks.client.batch import DATA, LENGTH, SAMPLE_LENGTH
 from tinkex_actors.types import (
     ForwardBackwardOutput,
     SampledSequence,
@@ -24,7 +25,6 @@ from tinkex_actors.types import (
 )
 from tinkex_actors.wire import encode_forward_backward_output, encode_sample_response
 
-DATA, LENGTH, SAMPLE_LENGTH = 128, 2048, 256
 _JSON, _PROTOBUF = b"application/json", b"application/x-protobuf"
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _REQUEST_ID = re.compile(rb'"request_id": *"(.)')

@@ -20,14 +20,13 @@ import numpy as np
 import trio
 from attrs import define
 
-from benchmarks.client.server import DATA, LENGTH, SAMPLE_LENGTH
+from benchmarks.client.batch import SAMPLE_LENGTH, batch
 from tinkex_actors import Settings, open_tinker
 from tinkex_actors.clients.tinker import TinkerClient
 from tinkex_actors.transport.lean.limits import Limits
 from tinkex_actors.transport.lean.transport import LeanTransport
 from tinkex_actors.types import Datum, ModelInput, SamplingParams
 
-VOCABULARY = 150_000
 Deed = Callable[[], Awaitable[object]]
 
 
@@ -78,19 +77,6 @@ class LongestStep(trio.abc.Instrument):
         return longest
 
 
-def arrays() -> list[tuple[Any, Any, Any]]:
-    """A batch's tokens, targets and weights."""
-    random = np.random.default_rng(0)
-    return [
-        (
-            random.integers(0, VOCABULARY, LENGTH, np.int32),
-            random.integers(0, VOCABULARY, LENGTH, np.int64),
-            random.random(LENGTH, np.float32),
-        )
-        for _ in range(DATA)
-    ]
-
-
 # ---------------------------------------------------------------------- ours
 
 
@@ -135,7 +121,7 @@ async def _our_samples(client: TinkerClient, options: argparse.Namespace, watch:
 
 async def _our_steps(client: TinkerClient, options: argparse.Namespace, watch: Watch) -> dict[str, float]:
     trainer = await client.create_lora_training_client("m", rank=8)
-    data = [Datum(ModelInput.from_ints(t), {"target_tokens": y, "weights": w}) for t, y, w in arrays()]
+    data = [Datum(ModelInput.from_ints(t), {"target_tokens": y, "weights": w}) for t, y, w in batch()]
 
     stall = LongestStep()
     stalls: list[tuple[float, float]] = []
@@ -180,7 +166,7 @@ async def sdk(options: argparse.Namespace, watch: Watch) -> dict[str, float]:
         trainer = await service.create_lora_training_client("m", rank=8)
         given = [
             tinker.Datum(tinker.ModelInput.from_ints(t.tolist()), {"target_tokens": y, "weights": w})
-            for t, y, w in arrays()
+            for t, y, w in batch()
         ]
         await _sdk_steps(trainer, given, tinker.AdamParams(learning_rate=1e-4), options, watch)
     return {}

@@ -13,23 +13,11 @@ import numpy as np
 from benchmarks.engine.floors import training_floor
 from benchmarks.engine.models import SHIPPED, TEN_MILLION, random_adapter, random_base, random_batch
 from benchmarks.engine.torch_twin import torch_forward_backward
-from benchmarks.measure import Contender, Stopwatch, Subject, compare, table
+from benchmarks.measure import Contender, compare, table, timed
 from tinkex_actors.local.engine import ModelConfig, Sampler, SampleRequest, TrainableModel, take_step
 from tinkex_actors.local.engine.training import TOKENS_AT_ONCE
 
 Measure = tuple[str, Contender, list[Contender]]
-
-
-def timed(work: Callable[[], object]) -> Subject:
-    """Turn work into a subject."""
-
-    def run(count: int) -> float:
-        with Stopwatch() as watch:
-            for _ in range(count):
-                work()
-        return watch.seconds
-
-    return run
 
 
 def training(title: str, config: ModelConfig, shape: tuple[int, int, int], *, torch: bool) -> Measure:

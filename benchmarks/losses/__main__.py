@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.losses import floors
 from benchmarks.losses.torch_twin import torch_composition
-from benchmarks.measure import Contender, Stopwatch, Subject, compare, table
+from benchmarks.measure import Contender, Stopwatch, Subject, compare, table, timed
 from tinkex_actors.actors.loss_threads import LossThreads
 from tinkex_actors.clients.loss_evaluation import CustomLossOptions, Evaluator
 from tinkex_actors.compute import ComposedLoss, RegularizerSpec, compose, per_datum
@@ -68,18 +68,6 @@ def make_composition() -> ComposedLoss:
             for term, weight in zip(TERMS, WEIGHTS, strict=True)
         ),
     )
-
-
-def timed(work: Callable[[], object]) -> Subject:
-    """Turn work into a subject."""
-
-    def run(count: int) -> float:
-        with Stopwatch() as watch:
-            for _ in range(count):
-                work()
-        return watch.seconds
-
-    return run
 
 
 def in_threads(loss: ComposedLoss, datum: Datum, x: Values, options: CustomLossOptions) -> Subject:
