@@ -2,7 +2,7 @@
 
 A program that has configured structlog gets events with their fields, as it wants them. In any other program structlog
 would print every debug line to its stdout; there the events go to :mod:`logging` instead: warnings on stderr, and
-nothing else unless the program asks for it.
+nothing else unless the program asks for it. Either way no secret is among them.
 """
 
 import logging
@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
+
+from tinkex_actors.redaction import redact_fields, redact_record, redact_text
 
 
 def get_log(name: str = "tinkex_actors") -> FilteringBoundLogger:
@@ -23,15 +25,18 @@ def get_log(name: str = "tinkex_actors") -> FilteringBoundLogger:
 
 def _hand_over(plain: logging.Logger, method: str, event: EventDict) -> Any:
     """Pass one event on, and end its way through this logger."""
-    text = str(event.pop("event"))
     if structlog.is_configured():
-        getattr(structlog.get_logger(plain.name), method)(text, **event)
-    else:
-        _say_plainly(plain, method, text, event)
+        # An exception stays one: the program's own processors decide how it is shown.
+        exc_info = {"exc_info": event.pop("exc_info")} if "exc_info" in event else {}
+        text = redact_text(str(event.pop("event")))
+        getattr(structlog.get_logger(plain.name), method)(text, **redact_fields(event), **exc_info)
+    elif plain.isEnabledFor(level := getattr(logging, method.upper())):
+        _say_plainly(plain, level, event)
     raise structlog.DropEvent
 
 
-def _say_plainly(plain: logging.Logger, method: str, text: str, fields: EventDict) -> None:
-    exc_info = fields.pop("exc_info", None)
-    told = " ".join([text, *(f"{name}={value!r}" for name, value in fields.items())])
-    plain.log(getattr(logging, method.upper()), "%s", told, exc_info=exc_info)
+def _say_plainly(plain: logging.Logger, level: int, fields: EventDict) -> None:
+    error, text = fields.pop("exc_info", None), str(fields.pop("event"))
+    told = " ".join([text, *(f"{name}={value!r}" for name, value in redact_fields(fields).items())])
+    exc_info = (type(error), error, error.__traceback__) if isinstance(error, BaseException) else None
+    plain.handle(redact_record(plain.makeRecord(plain.name, level, __file__, 0, told, (), exc_info)))

@@ -24,7 +24,7 @@ from tinkex_actors.environment import (
     read_switch,
     read_words,
 )
-from tinkex_actors.masking import KEY_PREFIXES, mask, mask_url, mask_values
+from tinkex_actors.redaction import KEY_PREFIXES, mask, mask_url, mask_values
 
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 """Where the production service answers."""

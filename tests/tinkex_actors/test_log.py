@@ -51,3 +51,19 @@ def test_the_standard_library_can_ask_for_more(
         get_log().debug("a detail", queued=3)
 
     assert caplog.record_tuples == [("tinkex_actors", logging.DEBUG, "a detail queued=3")]
+
+
+def test_no_secret_is_in_what_the_library_says(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In no field, no message and no traceback, whether the program has configured structlog or not."""
+    error = ValueError("refused tml-4f9aXq")
+    with capture_logs() as events:
+        get_log().error("sent tml-4f9aXq", headers={"cookie": "0a1b2c"})
+    monkeypatch.setattr("structlog.is_configured", lambda: False)
+    get_log().error("sent tml-4f9aXq", headers={"cookie": "0a1b2c"}, exc_info=error)
+
+    assert events == [{"event": "sent tml-***", "headers": {"cookie": "***"}, "log_level": "error"}]
+    assert "sent tml-*** headers={'cookie': ***}" in caplog.text
+    assert "ValueError: refused tml-***" in caplog.text
+    assert "4f9aXq" not in caplog.text

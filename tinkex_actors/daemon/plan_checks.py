@@ -7,7 +7,7 @@ from typing import TypeAlias
 from tinkex_actors.daemon.datasets import read_examples
 from tinkex_actors.daemon.plan import Plan, RunPlan
 from tinkex_actors.daemon.references import Reference
-from tinkex_actors.masking import KEY_PREFIXES
+from tinkex_actors.redaction import KEY_PREFIXES
 from tinkex_actors.settings import Settings
 from tinkex_actors.types import parse_loss_fn
 

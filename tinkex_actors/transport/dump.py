@@ -7,7 +7,7 @@ bodies of a token's exchange never are, since they hold one.
 import trio
 
 from tinkex_actors.log import get_log
-from tinkex_actors.masking import mask_headers
+from tinkex_actors.redaction import redact_headers
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.endpoints import AUTH_TOKEN
 from tinkex_actors.transport.seam import Answer, Body, Content, Route, Transport
@@ -30,7 +30,7 @@ class Dumping:
         _log.debug(
             f"> {route.method} {route.path}",
             operation=route.name,
-            headers=mask_headers(headers),
+            headers=redact_headers(headers),
             attempt=body.attempt,
             idempotency_key=body.idempotency_key,
             content_bytes=_size(body.content),
@@ -41,7 +41,7 @@ class Dumping:
         _log.debug(
             f"< {answer.status} {route.path}",
             operation=route.name,
-            headers=mask_headers(answer.headers),
+            headers=redact_headers(answer.headers),
             seconds=round(trio.current_time() - began, 4),
             content_bytes=len(answer.content),
             content=self._excerpt(route, answer.content),
