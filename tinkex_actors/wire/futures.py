@@ -34,6 +34,9 @@ PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 """The content type of everything else."""
 
+_PENDING = TryAgain(retry_after_ms=1000)
+"""What a bare "pending" stands for: servers that say so do not hold the poll, and must not be asked at once."""
+
 _READERS: Mapping[type, Callable[[bytes], object]] = {
     ForwardBackwardOutput: read_forward_backward_output,
     SampleResponse: read_sample_response,
@@ -75,11 +78,17 @@ def _read(kind: type[T], value: Any) -> T | NotYet:
     body = as_dict(value)
     if body.get("type") == "try_again":
         return _read_try_again(body)
-    if body.get("status") == "complete_metadata":
-        return from_json(MetadataOnly, body)
-    if "error" in body:
-        return read_failure(body)
-    return from_json(kind, body)
+    match body:
+        case {"status": "complete_metadata"}:
+            return from_json(MetadataOnly, body)
+        case {"error": _}:
+            return read_failure(body)
+        case {"status": "pending"}:
+            return _PENDING
+        case {"status": "completed", "result": result}:
+            return from_json(kind, result)
+        case _:
+            return from_json(kind, body)
 
 
 def _read_try_again(body: dict[str, Any]) -> TryAgain:
@@ -91,11 +100,14 @@ def _read_try_again(body: dict[str, Any]) -> TryAgain:
 
 def read_failure(body: dict[str, Any]) -> FutureFailure:
     """Read a failure: any ``error`` counts, and a category that cannot be read is unknown."""
-    error = body["error"]
-    return FutureFailure(
-        error if isinstance(error, str) else orjson.dumps(error).decode(),
-        RequestErrorCategory(str(body.get("category"))),
-    )
+    error, category = body["error"], body.get("category")
+    match error:
+        case {"message": str(words)}:
+            return FutureFailure(words, RequestErrorCategory(str(error.get("category", category))))
+        case str(words):
+            return FutureFailure(words, RequestErrorCategory(str(category)))
+        case _:
+            return FutureFailure(orjson.dumps(error).decode(), RequestErrorCategory(str(category)))
 
 
 def decode_try_again(body: bytes) -> TryAgain:

@@ -68,6 +68,25 @@ def test_try_again_in_both_its_forms_waits_a_moment_while_the_queue_is_paused(st
     assert again == AskAgain(1.0, progress)
 
 
+@pytest.mark.tinkex("T43")
+def test_a_server_that_does_not_hold_the_poll_is_asked_once_a_second() -> None:
+    """It says "pending" at once; asking at once again would be a thousand requests a second."""
+    assert poll(answer(200, b'{"status": "pending"}')) == AskAgain(1.0, Progress(polls=1))
+
+
+@pytest.mark.tinkex("T37")
+def test_the_delays_between_polls_are_figures_of_the_settings() -> None:
+    """For who knows the server: a base, a cap and a share of chance."""
+    figures = Figures(poll_delay_base=0.025, poll_delay_max=0.04)
+    rules = PollRules(figures=figures, chance=0.0, now=RULES.now)
+    first = decide_poll(STEP, answer(503), Progress(), rules)
+    assert isinstance(first, AskAgain)
+    assert first.delay == 0.025
+    second = decide_poll(STEP, answer(503), first.progress, rules)
+    assert isinstance(second, AskAgain)
+    assert second.delay == 0.04
+
+
 @pytest.mark.tinkex("T34")
 def test_a_408_with_any_body_is_try_again() -> None:
     """Servers of other kinds put a detail there, or nothing."""

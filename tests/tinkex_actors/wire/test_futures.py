@@ -44,6 +44,16 @@ WAITING = b'{"type":"try_again","request_id":"R1","queue_state":"%s"}'
         (b'{"error":"boom","category":"User"}', FutureFailure("boom", RequestErrorCategory.USER)),
         (b'{"error":"boom","category":"?"}', FutureFailure("boom", RequestErrorCategory.UNKNOWN)),
         (b'{"error":{"why":1}}', FutureFailure('{"why":1}')),
+        (
+            b'{"status":"failed","error":{"message":"boom","category":"user"}}',
+            FutureFailure("boom", RequestErrorCategory.USER),
+        ),
+        (
+            b'{"status":"failed","error":{"message":"boom"},"category":"server"}',
+            FutureFailure("boom", RequestErrorCategory.SERVER),
+        ),
+        (b'{"status":"completed","result":{"metrics":{"a":1}}}', OptimStepResponse({"a": 1.0})),
+        (b'{"status":"pending"}', TryAgain(retry_after_ms=1000)),
         (b'{"metrics":{"a":1}}', OptimStepResponse({"a": 1.0})),
         (b"{}", OptimStepResponse()),
     ],
