@@ -111,6 +111,9 @@ ResponseInvalid = APIResponseValidationError
 """The short name of `APIResponseValidationError` within this package."""
 
 
+_FIRST_SERVER_ERROR = 500
+
+
 class APIStatusError(APIError):
     """The server answered with a status that means no."""
 
@@ -130,6 +133,17 @@ class APIStatusError(APIError):
         """The HTTP status."""
         self.headers: Mapping[str, str] = headers or {}
         """The answer's headers; names in lower case."""
+
+    @property
+    def category(self) -> RequestErrorCategory:
+        """Whose fault it is: in the server's opinion where its body has one, else the user's below 500."""
+        match self.body:
+            case {"category": str(told)}:
+                return RequestErrorCategory(told)
+            case _ if self.status_code < _FIRST_SERVER_ERROR:
+                return RequestErrorCategory.USER
+            case _:
+                return RequestErrorCategory.SERVER
 
 
 class BadRequestError(APIStatusError):
@@ -178,7 +192,6 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     422: UnprocessableEntityError,
     429: RateLimitError,
 }
-_FIRST_SERVER_ERROR = 500
 
 
 def status_error_class(status_code: int) -> type[APIStatusError]:

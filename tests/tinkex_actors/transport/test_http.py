@@ -20,6 +20,7 @@ from tinkex_actors.types.errors import (
     APITimeoutError,
     AuthenticationError,
     InternalServerError,
+    RequestErrorCategory,
 )
 
 SECRET = "tml-very-secret"  # noqa: S105 - the tests look for it where it must not be
@@ -190,6 +191,25 @@ def test_a_refusal_says_who_why_and_what_next() -> None:
     assert isinstance(error, AuthenticationError)
     assert str(error) == "optim_step was answered with 401: unknown key; check the API key"
     assert (error.status_code, error.body, error.attempts) == (401, {"detail": "unknown key"}, 3)
+
+
+@pytest.mark.tinkex("T56", "F103", "F234")
+@pytest.mark.parametrize(
+    ("status", "body", "category"),
+    [
+        (400, b'{"detail": "x", "category": "Server"}', RequestErrorCategory.SERVER),
+        (503, b'{"category": "user"}', RequestErrorCategory.USER),
+        (422, b'{"detail": "x"}', RequestErrorCategory.USER),
+        (404, b"", RequestErrorCategory.USER),
+        (500, b"<html>", RequestErrorCategory.SERVER),
+        (503, b'{"category": 7}', RequestErrorCategory.SERVER),
+    ],
+)
+def test_a_refusal_has_the_category_of_its_body_or_of_its_status(
+    status: int, body: bytes, category: RequestErrorCategory
+) -> None:
+    """Whose fault it was, where a program decides by that."""
+    assert status_error(ROUTE, Answer(status=status, content=body)).category is category
 
 
 async def test_the_whole_stack_rides_out_a_storm(autojump_clock: MockClock) -> None:
