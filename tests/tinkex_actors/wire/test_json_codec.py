@@ -1,5 +1,6 @@
 """`tinkex_actors.wire.json_codec`: bodies as the official SDK sends them, read strictly, written exactly."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -342,6 +343,21 @@ def test_dimuon_models_survive() -> None:
     """The family is chosen when the model is made."""
     request = wire.CreateModelRequest(S, 0, "m", optimizer_config=DimuonOptimizerConfig())
     assert decode_request(wire.CreateModelRequest, encode_json(request)) == request
+
+
+@pytest.mark.tinkex("T133", "F236", "F237", "F238")
+def test_only_what_was_not_given_is_left_out() -> None:
+    """Nothing, an empty text, false and zero say something; times are ISO 8601, and names are the protocol's."""
+    absent = orjson.loads(encode_json(wire.SampleRequest(1, ModelInput.from_ints([1]), SamplingParams())))
+    assert {"prompt_logprobs", "sampling_session_id", "seq_id", "base_model", "model_path"}.isdisjoint(absent)
+    assert {"max_tokens", "seed", "stop"}.isdisjoint(absent["sampling_params"])
+    params = SamplingParams(max_tokens=1, seed=0, stop="", temperature=0.0)
+    given_ = orjson.loads(encode_json(attrs.evolve(SAMPLE, prompt_logprobs=False, seq_id=0, sampling_params=params)))
+    assert (given_["prompt_logprobs"], given_["seq_id"]) == (False, 0)
+    assert {"seed": 0, "stop": "", "temperature": 0.0}.items() <= given_["sampling_params"].items()
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    saved = Checkpoint("weights/a", types.CheckpointType.TRAINING, at, PATH)
+    assert orjson.loads(encode_json(saved))["time"] == "2026-01-02T03:04:05+00:00"
 
 
 def test_times_survive() -> None:
