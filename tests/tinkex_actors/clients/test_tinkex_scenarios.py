@@ -3,6 +3,7 @@
 import pytest
 import trio
 from attrs import evolve
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from tests.tinkex_actors.fake_tinker import (
@@ -24,6 +25,7 @@ from tinkex_actors.types import (
     Datum,
     InternalServerError,
     ModelInput,
+    RequestErrorCategory,
     RequestFailedError,
     SampleResponse,
 )
@@ -32,6 +34,7 @@ PROMPT = ModelInput.from_ints([1, 2])
 TRY_AGAIN = b'{"type": "try_again", "request_id": "R0", "queue_state": "active"}'
 
 
+@pytest.mark.tinkex("T07")
 async def test_a_session_that_opens_slowly_is_waited_for(autojump_clock: MockClock) -> None:
     """As long as the settings say, not as long as some other timeout does."""
     fake = FakeTinker()
@@ -88,6 +91,7 @@ async def test_a_poll_that_was_lost_is_repeated_once(autojump_clock: MockClock) 
     assert autojump_clock.current_time() < 5
 
 
+@pytest.mark.tinkex("T49", "F175", "F183")
 async def test_whoever_waits_too_long_stops_waiting_and_nothing_else(autojump_clock: MockClock) -> None:
     """A deadline is the caller's own; the operation goes on, and its result can be awaited again."""
     fake = FakeTinker(latency=10.0)
@@ -99,6 +103,94 @@ async def test_whoever_waits_too_long_stops_waiting_and_nothing_else(autojump_cl
     assert autojump_clock.current_time() < 100
 
 
+@pytest.mark.tinkex("T36", "T48")
+@pytest.mark.parametrize(
+    ("answer", "told"), [(Say(408, b""), None), (Say(200, TRY_AGAIN), None), (Say(503), "a poll was answered with 503")]
+)
+async def test_what_is_asked_about_without_end_ends_with_the_callers_deadline(
+    answer: Say, told: str | None, autojump_clock: MockClock
+) -> None:
+    """The deadline is an error of its own; what the server said last stands in the snapshot."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        update = (await make_trainer(tinker)).optim_step()
+        fake.fail("retrieve_future", *[answer] * 1000)
+        with pytest.raises(trio.TooSlowError), trio.fail_after(20):
+            await update
+        (wait,) = tinker.snapshot().waits
+        assert (wait.waits_for, wait.last_error) == ("the result", told)
+        fake.faults.clear()
+        assert (await update).metrics == {"step": 1.0}
+    assert autojump_clock.current_time() < 100
+
+
+@pytest.mark.tinkex("T46")
+async def test_an_operation_that_failed_is_not_asked_about_again(autojump_clock: MockClock) -> None:
+    """Whatever its category: the server has given it up, and will say the same for ever."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        update = (await make_trainer(tinker)).optim_step()
+        await update.accepted()
+        fake.times.clear()
+        fake.fail("retrieve_future", Say(200, b'{"error": "out of memory", "category": "server"}'))
+        with pytest.raises(RequestFailedError, match="out of memory") as failure:
+            await update
+        assert failure.value.category is RequestErrorCategory.SERVER
+    assert len(fake.times["retrieve_future"]) == 1
+    assert autojump_clock.current_time() < 20
+
+
+@pytest.mark.tinkex("T64")
+async def test_a_sample_that_found_a_server_in_trouble_is_sent_again_as_the_same_sample(
+    autojump_clock: MockClock,
+) -> None:
+    """One schedule for all requests, and never a second number for one sample."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="m")
+        fake.fail("asample", Say(502), Say(503))
+        assert len((await sampler.sample(PROMPT)).sequences) == 1
+    keys = [headers["x-idempotency-key"] for name, headers in fake.headers if name == "asample"]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    assert [body["seq_id"] for body in fake.sent("asample")] == [0]
+    assert autojump_clock.current_time() < 20
+
+
+@pytest.mark.tinkex("T69", "F151")
+async def test_a_429_to_one_sampler_pauses_the_others_of_its_client(autojump_clock: MockClock) -> None:
+    """They are one tenant to the server."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        first, second = [await tinker.create_sampling_client(base_model="m") for _ in range(2)]
+        fake.fail("asample", Say(429, b"", {"retry-after": "7"}))
+        answers = [first.sample(PROMPT)]
+        await trio.sleep(1)
+        answers.append(second.sample(PROMPT))
+        for answer in answers:
+            await answer
+    began, *others = fake.times["asample"]
+    assert len(others) == 2
+    assert all(at - began >= 7 for at in others)
+    assert autojump_clock.current_time() < 30
+
+
+@pytest.mark.tinkex("T05", "F084")
+async def test_heartbeats_that_reach_nobody_are_told_and_keep_the_session(autojump_clock: MockClock) -> None:
+    """The session is kept, the log warns, and whoever looks sees how many beats were missed."""
+    fake = FakeTinker()
+    with capture_logs() as logs:
+        async with open_fake(fake) as tinker:
+            fake.fail("session_heartbeat", *[LoseRequest()] * 14)
+            await trio.sleep(145)
+            snapshot = tinker.snapshot()
+            assert (snapshot.session_id, snapshot.missed_beats) == ("S0", 14)
+            assert "14 heartbeats missed" in str(snapshot)
+    assert "the server has not heard our heartbeat" in {line["event"] for line in logs}
+    assert autojump_clock.current_time() > 140
+
+
+@pytest.mark.tinkex("T50", "F176")
 async def test_one_failure_among_many_is_one_failure(autojump_clock: MockClock) -> None:
     """Results stand where their operations stood."""
     poisoned = Datum(ModelInput.from_ints([POISON]), {"target_tokens": [1], "weights": [1.0]})

@@ -44,6 +44,7 @@ def test_every_suffix_reduces_as_it_says() -> None:
     }
 
 
+@pytest.mark.tinkex("T114")
 @pytest.mark.parametrize(
     ("slices", "weights", "combined"),
     [

@@ -7,6 +7,7 @@ import trio
 import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from tinkex_actors.transport.budget import Budgeted, ByteBudget
 from tinkex_actors.transport.seam import Answer, Body, Lane, Route
@@ -31,6 +32,25 @@ async def test_the_budget_may_go_below_zero_but_then_everyone_waits(nursery: tri
     assert entered == ["a", "b", "c"]
     release["b"].set()
     release["c"].set()
+
+
+@pytest.mark.tinkex("T73", "T90")
+async def test_who_waits_for_room_is_woken_in_the_moment_there_is_some(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Nobody asks now and then: neither too late nor in vain."""
+    budget, entered = ByteBudget(100), list[float]()
+
+    async def hold(size: int) -> None:
+        async with budget.hold(size):
+            entered.append(autojump_clock.current_time())
+            await trio.sleep(3.7)
+
+    for _ in range(3):
+        nursery.start_soon(hold, 101)
+        await trio.testing.wait_all_tasks_blocked()
+    await trio.sleep(12)
+    assert entered == [0.0, 3.7, 7.4]
 
 
 async def test_a_newcomer_does_not_overtake_the_line(nursery: trio.Nursery) -> None:

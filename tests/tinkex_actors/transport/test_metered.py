@@ -23,6 +23,7 @@ class Scripted:
         return answer
 
 
+@pytest.mark.tinkex("T58", "T88")
 async def test_attempts_are_counted_by_operation_and_outcome() -> None:
     """A refusal and a lost connection are failures, and each took its time."""
     metrics = Metrics()
