@@ -8,6 +8,7 @@ that waits to have it back, the next message (served by an idle task of this lif
 from __future__ import annotations
 
 from collections import deque
+from contextvars import copy_context
 from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -95,7 +96,9 @@ class TurnLife(Life):
             trio.lowlevel.reschedule(idle, outcome.Value(message))
         else:
             self.turn = self.task
-            self.start_helper(self._serve_as_spare, message)
+            # In the actor's context: whoever happens to send may have bound variables that are none of its business.
+            context = copy_context() if self.task is None else self.task.context.copy()
+            context.run(self.start_helper, self._serve_as_spare, message)
         return True
 
     async def _serve_as_spare(self, message: Message) -> None:

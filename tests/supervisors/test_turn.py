@@ -1,10 +1,12 @@
 """Turns: who may touch the state, leaving the turn, and having it back."""
 # ruff: noqa: ARG001 - a test has virtual time by naming the clock
 
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from supervisors import Actor, ActorCrashed, ActorNotAlive, open_supervisor
@@ -207,3 +209,30 @@ async def test_an_actor_that_stops_itself_off_turn_still_answers(autojump_clock:
         leaver = await root.start_child(Leaver, restart="temporary")
         assert await leaver.call(Leaver.leave) == "bye"
         assert (await leaver.ended()).kind.value == "normal"
+
+
+BOUND: ContextVar[str] = ContextVar("bound", default="nothing")
+
+
+class Witness(Actor):
+    """Says what is bound in its turn."""
+
+    async def wait(self) -> None:
+        """Be away, so that the next turn is another task's."""
+        async with self.off_turn():
+            await trio.sleep_forever()
+
+    async def look(self) -> str:
+        """Tell."""
+        return BOUND.get()
+
+
+async def test_a_turn_is_in_its_actors_context_whoever_sent_the_message() -> None:
+    """What a sender has bound, for its logs or its traces, is not what the actor works on, then or in later turns."""
+    async with open_supervisor() as root:
+        witness = await root.start_child(Witness)
+        witness.cast_nowait(Witness.wait)
+        await trio.testing.wait_all_tasks_blocked()
+        BOUND.set("the sender's")
+        assert await witness.call(Witness.look) == "nothing"
+        assert await witness.call(Witness.look) == "nothing"
