@@ -1,8 +1,12 @@
-"""What the library says about itself, said politely.
+"""What the library says about itself, said politely, and with the ids of what it is about.
 
 A program that has configured structlog gets events with their fields, as it wants them. In any other program structlog
 would print every debug line to its stdout; there the events go to :mod:`logging` instead: warnings on stderr, and
 nothing else unless the program asks for it. Either way no secret is among them.
+
+Every event carries what its task works on (see :mod:`tinkex_actors.activity`): ``session_id``, ``client``, ``operation``,
+``model_id``, ``number``, ``request_id``, as far as they are known when it is written. `add_ids` is the same for the events
+of others, a user's own in a custom loss for example: a processor, to stand behind ``merge_contextvars``.
 """
 
 import logging
@@ -11,6 +15,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
+from tinkex_actors.activity import current_ids
 from tinkex_actors.redaction import redact_fields, redact_record, redact_text
 
 
@@ -23,15 +28,23 @@ def get_log(name: str = "tinkex_actors") -> FilteringBoundLogger:
     return log
 
 
+def add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Name in an event what its task works on; what the event says itself stays. A structlog processor."""
+    for name, value in current_ids().items():
+        event.setdefault(name, value)
+    return event
+
+
 def _hand_over(plain: logging.Logger, method: str, event: EventDict) -> Any:
     """Pass one event on, and end its way through this logger."""
+    add_ids(plain, method, event)
     if structlog.is_configured():
         # An exception stays one: the program's own processors decide how it is shown.
         exc_info = {"exc_info": event.pop("exc_info")} if "exc_info" in event else {}
         text = redact_text(str(event.pop("event")))
         getattr(structlog.get_logger(plain.name), method)(text, **redact_fields(event), **exc_info)
     elif plain.isEnabledFor(level := getattr(logging, method.upper())):
-        _say_plainly(plain, level, event)
+        _say_plainly(plain, level, {**structlog.contextvars.get_contextvars(), **event})
     raise structlog.DropEvent
 
 

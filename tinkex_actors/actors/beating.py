@@ -60,7 +60,10 @@ async def keep_beating(
             last_heard = now
         elif now - last_heard > figures.heartbeat_warning:
             seconds = round(now - last_heard)
-            _log.warning("the server has not heard our heartbeat", seconds=seconds, error=str(error))
+            # Named here: a thread of its own has no context of ours.
+            _log.warning(
+                "the server has not heard our heartbeat", session_id=session_id, seconds=seconds, error=str(error)
+            )
         due = next_beat(due, now, figures.heartbeat_interval)
         ring()
 

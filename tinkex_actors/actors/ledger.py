@@ -44,6 +44,20 @@ class Entry:
     slot: Slot[Any]
     number: int | None = None
 
+    def enter(self, owner: Mapping[str, str], queue: QueueWatch) -> None:
+        """Write down in whose ledger it lies."""
+        standing = self.operation.standing
+        standing.owner, standing.operation, standing.tell_queue = owner, self.operation.name, queue.note
+
+    def take(self, number: int) -> None:
+        """Give it its number."""
+        self.number = self.operation.standing.number = number
+
+    def accept(self, promise: Promise) -> None:
+        """Write down what the server has promised."""
+        self.operation.standing.request_id = promise.request_id
+        self.slot.accept(promise)
+
     def settle(self, fate: Value[Any] | Exception) -> None:
         """Write down how it ended."""
         match fate:
@@ -86,10 +100,13 @@ class Ledger:
     """Why nothing more is taken in, once that is so."""
     knock: Callable[[], None] = nobody
     """Tells whoever serves the ledger that something waits."""
+    owner: dict[str, str] = field(factory=dict[str, str])
+    """The ids of session, client and model, as far as they are known: for logs."""
     queue: QueueWatch = field(init=False)
     """What the server says of its queue."""
 
     def __attrs_post_init__(self) -> None:
+        self.owner["client"] = self.name
         self.queue = QueueWatch(self.name, "training")
 
     @property
@@ -106,7 +123,7 @@ class Ledger:
         if self.end is not None:
             raise fresh(self.end)
         for entry in call.entries:
-            entry.operation.standing.tell_queue = self.queue.note
+            entry.enter(self.owner, self.queue)
         self.waiting.append(call)
         self.knock()
 
@@ -139,7 +156,7 @@ class Ledger:
         if self.in_doubt is None and self.waiting and self.waiting[0].preparation is None:
             call = self.in_doubt = self.waiting.popleft()
             for entry in call.entries:
-                entry.number = self.next_number
+                entry.take(self.next_number)
                 self.next_number += 1
         return self.in_doubt
 
@@ -148,7 +165,7 @@ class Ledger:
         call = self._call_in_doubt()
         for entry in call.entries:
             if entry.number is not None and entry.number in promises:
-                entry.slot.accept(promises[entry.number])
+                entry.accept(promises[entry.number])
                 self.open[entry.number] = entry
         if all(entry.number in self.open for entry in call.entries):
             self.in_doubt = None

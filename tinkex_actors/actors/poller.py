@@ -7,6 +7,7 @@ takes its polling with it; a caller who lost its poller asks the next life for t
 from typing import Any
 
 from supervisors import Name
+from tinkex_actors.activity import working_on
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.operation import Retrieval, Value
 from tinkex_actors.actors.retriever import Retriever
@@ -32,7 +33,8 @@ class Poller(Crashable):
             APIStatusError: The server refuses to be asked.
         """
         async with self.off_turn():
-            return await self._retriever.retrieve(retrieval)
+            with working_on(retrieval.operation.standing):
+                return await self._retriever.retrieve(retrieval)
 
 
 POLLER = Name("poller", Poller)

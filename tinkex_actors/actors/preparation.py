@@ -10,6 +10,7 @@ from contextvars import ContextVar
 
 import trio
 
+from tinkex_actors.activity import working_on
 from tinkex_actors.actors.ledger import Call, Ledger
 from tinkex_actors.actors.pending import Slot
 from tinkex_actors.types.errors import TinkerError
@@ -26,16 +27,17 @@ async def prepare_unless_settled(ledger: Ledger, call: Call) -> None:
     """
     if call.preparation is None:
         return
-    failure: TinkerError | None = None
+    first, failure = call.entries[0], None
     token = _prepared.set(ledger)
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_leave_when_settled, call.entries[0].slot, nursery.cancel_scope)
-            try:
-                await call.preparation()
-            except TinkerError as error:
-                failure = error
-            nursery.cancel_scope.cancel()
+        with working_on(first.operation.standing):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_leave_when_settled, first.slot, nursery.cancel_scope)
+                try:
+                    await call.preparation()
+                except TinkerError as error:
+                    failure = error
+                nursery.cancel_scope.cancel()
     finally:
         _prepared.reset(token)
     if failure is not None:

@@ -40,10 +40,13 @@ class SampleLedger:
     """Why nothing more is taken in, once that is so."""
     knock: Callable[[], None] = nobody
     """Tells whoever serves the ledger to look at it."""
+    owner: dict[str, str] = field(factory=dict[str, str])
+    """The ids of session, client and sampling session: for logs."""
     queue: QueueWatch = field(init=False)
     """What the server says of its queue."""
 
     def __attrs_post_init__(self) -> None:
+        self.owner |= {"client": self.name, "sampling_session_id": self.session_id}
         self.queue = QueueWatch(self.name, "sampling")
         self.next_number = self.copy * COPY_SPAN
 
@@ -55,7 +58,7 @@ class SampleLedger:
         """
         if self.end is not None:
             raise fresh(self.end)
-        entry.operation.standing.tell_queue = self.queue.note
+        entry.enter(self.owner, self.queue)
         self.waiting.append(entry)
         self.knock()
 
@@ -79,7 +82,7 @@ class SampleLedger:
         entry = self.open.pop(number, None)
         if entry is None:
             return None
-        entry.slot.promise = None
+        entry.slot.promise = entry.operation.standing.request_id = None
         return self._open(entry)
 
     def withdraw(self, entry: Entry) -> bool:
@@ -110,6 +113,7 @@ class SampleLedger:
         self.waiting.clear()
 
     def _open(self, entry: Entry) -> int:
-        number = entry.number = self.take_number()
+        number = self.take_number()
+        entry.take(number)
         self.open[number] = entry
         return number

@@ -10,6 +10,7 @@ from typing import Any
 
 import trio
 
+from tinkex_actors.activity import working_on
 from tinkex_actors.actors.completions import Completions
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.ledger import Entry
@@ -95,7 +96,7 @@ class Sampler(Crashable):
         if entry is None:
             return
         fate: Value[Any] | TinkerError | None = None
-        with trio.CancelScope() as self._running[number]:
+        with working_on(entry.operation.standing), trio.CancelScope() as self._running[number]:
             try:
                 fate = await self._bring(entry, number)
             except TinkerError as error:
@@ -120,7 +121,7 @@ class Sampler(Crashable):
                 weight_bytes=operation.weight_bytes,
                 standing=operation.standing,
             )
-            slot.accept(promise)
+            entry.accept(promise)
             self._record.learn("sequence_ids", is_there=promise.sample_sequence_ids is not None)
         else:
             promise = slot.promise

@@ -17,6 +17,7 @@ import trio
 from attrs import define, field
 
 from supervisors import ActorCrashed, ActorNotAlive, Ref
+from tinkex_actors.activity import working_on
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.dialect import Dialect
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
@@ -154,10 +155,11 @@ class Trainer(Crashable):
 
     async def _submit_one(self, entry: Entry, submission: Submission) -> None:
         number = entry.number or 0
-        try:
-            submission.promises[number] = await self._get_promise(entry, number)
-        except TinkerError as error:
-            submission.error = submission.error or error
+        with working_on(entry.operation.standing):
+            try:
+                submission.promises[number] = await self._get_promise(entry, number)
+            except TinkerError as error:
+                submission.error = submission.error or error
 
     async def _get_promise(self, entry: Entry, number: int) -> Promise:
         """Send one request; an answer that cannot be read is asked for again, since repeats are recognised."""

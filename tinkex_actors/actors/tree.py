@@ -19,7 +19,7 @@ for slots in ledgers and never for an actor, so no crash reaches them unless the
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Any
 
@@ -43,8 +43,8 @@ from supervisors import (
     Tree,
     open_supervisor,
 )
-from tinkex_actors.actors.crash_door import Crashable
-from tinkex_actors.actors.crash_log import CrashLog
+from tinkex_actors.activity import working_on
+from tinkex_actors.actors.crash_door import Crashable, InjectedCrash
 from tinkex_actors.actors.errors import ClientClosed, SessionEnded
 from tinkex_actors.actors.heartbeat import HEARTBEAT_NAME, Heartbeat, OpenLine
 from tinkex_actors.actors.ledger import Ledger
@@ -61,6 +61,7 @@ from tinkex_actors.actors.tally import Tally
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry, TelemetryQueue
 from tinkex_actors.actors.trainer import Trainer
 from tinkex_actors.actors.waits import WAITS, Waits, list_waits
+from tinkex_actors.crash_log import CrashLog
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Settings
@@ -252,10 +253,10 @@ async def open_tree(
     reason = FinishReason.INTERRUPTED
     reporter = _Reporter()
     metrics = metrics or Metrics()
-    watchers = (reporter, Tally(metrics), CrashLog(lambda: {"session_id": record.session_id or ""}))
+    watchers = (reporter, Tally(metrics), CrashLog(record.ids, ordered=InjectedCrash))
     tree: TinkerTree | None = None
     try:
-        async with _open_root(settings, (*observers, *watchers)) as root:
+        async with _open_root(settings, (*observers, *watchers), record) as root:
             tree = TinkerTree(
                 settings, transport, root, record, TelemetryQueue(settings.figures.telemetry_queue), open_line, metrics
             )
@@ -286,14 +287,27 @@ def _count_sessions(metrics: Metrics, record: SessionRecord) -> None:
     gauge.of().read = lambda: float(record.session_id is not None)
 
 
-def _open_root(settings: Settings, observers: Iterable[Observer]) -> AbstractAsyncContextManager[Supervisor]:
+@asynccontextmanager
+async def _open_root(
+    settings: Settings, observers: Iterable[Observer], record: SessionRecord
+) -> AsyncGenerator[Supervisor, None]:
+    """Open the tree so that whatever its actors log names the session, and whatever the block logs does not."""
     figures = settings.figures
-    return open_supervisor(
-        "tinker", max_restarts=figures.max_restarts, max_seconds=figures.max_seconds, observers=observers
-    )
+    async with AsyncExitStack() as stack:
+        with working_on(record):
+            opened = open_supervisor(
+                "tinker", max_restarts=figures.max_restarts, max_seconds=figures.max_seconds, observers=observers
+            )
+            root = await stack.enter_async_context(opened)
+        yield root
 
 
 async def _start(tree: TinkerTree, reporter: "_Reporter", before: ChildSpec[Actor] | None) -> None:
+    with working_on(tree.record):
+        await _start_all(tree, reporter, before)
+
+
+async def _start_all(tree: TinkerTree, reporter: "_Reporter", before: ChildSpec[Actor] | None) -> None:
     if before is not None:
         await tree.root.start_child(before)
     if tree.settings.telemetry:

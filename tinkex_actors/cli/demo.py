@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 import trio
 from rich.console import Console
+from structlog.typing import EventDict
 
 from tinkex_actors.cli._demo_run import DemoOptions, run_demo
 from tinkex_actors.cli._logging import log_to_stderr
 from tinkex_actors.cli._screen import Screen
 from tinkex_actors.clients import TinkerClient, open_tinker
+from tinkex_actors.crash_log import CRASHED
 from tinkex_actors.daemon.errors import RunError
 from tinkex_actors.daemon.schedule import Schedule
 from tinkex_actors.settings import Figures, Settings
@@ -56,7 +58,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     if base_url is None and base_model is not None:
         raise click.UsageError("--base-model goes with --base-url; for a directory use --model DIR")
     name = base_model or (model.resolve().name if model is not None else "tinkex/tiny")
-    log_to_stderr()
+    log_to_stderr(is_told=_is_told)
     console = Console(highlight=False)
     screen = Screen(console, steps=steps)
     options = DemoOptions(
@@ -68,6 +70,11 @@ def command(  # noqa: PLR0913 - one parameter an option
         rank=rank,
     )
     return trio.run(run_demo, options, _client(screen, name, model, base_url), screen)
+
+
+def _is_told(event: EventDict) -> bool:
+    """The screen tells the crash that the demo orders; a crash by a bug is told with its traceback."""
+    return event["event"] == CRASHED and "exc_info" not in event
 
 
 def _client(

@@ -173,10 +173,11 @@ async def _make(
     then: Callable[[ModelId], Operation[Any]] | None = None,
 ) -> MadeModel:
     """Have the first requests of a ledger carried out one after the other; leave nothing behind if one fails."""
-    ledger = Ledger(tree.name_client("trainer"), f"tinkex-{tree.record.id}-model-{number}")
+    ledger = Ledger(tree.name_client("trainer"), f"tinkex-{tree.record.id}-model-{number}", owner=tree.record.ids())
     tree.add_trainer(ledger)
     try:
         model_id = ModelId(model_id_of(await _carry_out(ledger, creation)))
+        ledger.owner["model_id"] = model_id
         if then is not None:
             await _carry_out(ledger, then(model_id))
         info = await ask(tree.transport, GET_INFO, GetInfoRequest(model_id))

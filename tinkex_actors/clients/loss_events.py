@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Literal, Self, TypeAlias
 
-import structlog
 import trio
 from attrs import evolve, frozen
 
-_log = structlog.get_logger("tinkex_actors")
+from tinkex_actors.log import get_log
+
+_log = get_log()
 
 LossPart: TypeAlias = Literal["custom_loss", "base", "regularizer"]
 LossPhase: TypeAlias = Literal["start", "stop", "exception"]

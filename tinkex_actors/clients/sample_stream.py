@@ -13,6 +13,7 @@ from random import Random
 import trio
 from attrs import define, evolve, field, frozen
 
+from tinkex_actors.activity import working_on
 from tinkex_actors.actors.pending import Pending
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.sample_ledger import SampleLedger
@@ -22,6 +23,7 @@ from tinkex_actors.transport.policy import Again, Enough, Tries, decide_retry
 from tinkex_actors.transport.refusal import is_unknown_route, status_error
 from tinkex_actors.transport.seam import Answer, Body, Persistence, Transport
 from tinkex_actors.transport.stack import streams_of
+from tinkex_actors.transport.standing import Standing
 from tinkex_actors.transport.streams import StreamedAnswer
 from tinkex_actors.types.errors import APIConnectionError, NotSupportedByServer
 from tinkex_actors.types.sampling import SampledSequence, SampleResponse
@@ -150,7 +152,8 @@ class StreamSource:
         if self.record.capabilities.stream_sample:
             async with AsyncExitStack() as held:
                 try:
-                    answer = await self._begin(request, held)
+                    with working_on(Standing(owner=self.ledger.owner, operation=STREAM_SAMPLE.name)):
+                        answer = await self._begin(request, held)
                 except NotSupportedByServer:
                     self.record.learn("stream_sample", is_there=False)
                 else:

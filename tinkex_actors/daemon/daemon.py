@@ -41,6 +41,7 @@ from supervisors import (
     open_supervisor,
 )
 from tinkex_actors.clients.embedded import Place, embedded_server
+from tinkex_actors.crash_log import CrashLog
 from tinkex_actors.daemon.admission import Admission
 from tinkex_actors.daemon.budget import TokenBudget
 from tinkex_actors.daemon.errors import Fault, PlanError, RunGaveUp
@@ -136,7 +137,7 @@ async def open_daemon(
                 site.begins_from = partial(_last_checkpoint, sites[site.plan.after])
         watcher = _Watcher(plan, sites)
         root = await stack.enter_async_context(
-            open_supervisor("daemon", max_restarts=_MANY, observers=(*observers, watcher))
+            open_supervisor("daemon", max_restarts=_MANY, observers=(*observers, watcher, CrashLog()))
         )
         if plan.server.local:
             await root.start_child(_local_server(plan, place))

@@ -6,6 +6,7 @@ actor, whose supervisor begins a new attempt within limits of its own.
 """
 
 import trio
+from structlog.contextvars import bound_contextvars
 
 from tinkex_actors.daemon.attempt import attempt
 from tinkex_actors.daemon.callbacks import Recovery, call_back
@@ -22,9 +23,10 @@ _FINAL = (AuthenticationError, PermissionDeniedError, BillingError)
 
 
 async def train_run(site: RunSite) -> None:
-    """Train a run to its end, whatever happens; the end is noted in *site*."""
+    """Train a run to its end, whatever happens; the end is noted in *site*. What is logged meanwhile names the run."""
     try:
-        site.end(Ending(state=await _attempt_until_end(site)))
+        with bound_contextvars(run=site.name):
+            site.end(Ending(state=await _attempt_until_end(site)))
     except BudgetSpent as spent:
         site.end(Ending(state=RunState.STOPPED, error=spent))
     except (RunError, TinkerError) as error:

@@ -12,6 +12,7 @@ The listener stops first: it takes no more connections, long polls are answered 
 finished; then the tree stops, children before parents.
 """
 
+import logging
 import os
 import socket
 import tempfile
@@ -29,11 +30,11 @@ from hypercorn.config import Config
 from starlette.types import ASGIApp
 
 from supervisors import Supervisor, Tree, open_supervisor
+from tinkex_actors.crash_log import CrashLog
 from tinkex_actors.local.audit import AuditLog
 from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.caretaker import Caretaker
 from tinkex_actors.local.checkpoints import CheckpointStore
-from tinkex_actors.local.crash_log import CrashLog
 from tinkex_actors.local.futures import Futures
 from tinkex_actors.local.http.app import make_app
 from tinkex_actors.local.http.faulty import Faulty
@@ -45,6 +46,7 @@ from tinkex_actors.local.service import Service
 from tinkex_actors.local.staff import Staff
 from tinkex_actors.local.weights import SnapshotStore
 from tinkex_actors.local.workshop import Workshop
+from tinkex_actors.log import get_log
 from tinkex_actors.types.ids import ModelId
 
 _GRACE = 10.0
@@ -117,7 +119,9 @@ async def open_service(
         stack.callback(registry.close)
         shop = await trio.to_thread.run_sync(_open_workshop, options, folder, registry, now or _utc_now)
         stack.callback(shop.audit.close)
-        root = await stack.enter_async_context(open_supervisor("local", observers=[CrashLog()]))
+        root = await stack.enter_async_context(
+            open_supervisor("local", observers=[CrashLog(log=get_log("tinkex_actors.local"))])
+        )
         service = Service.open(
             shop,
             registry,
@@ -192,5 +196,5 @@ def _config(descriptor: int) -> Config:
     # A client that reuses a connection just as the server drops it sees a failure: let the client drop it.
     config.keep_alive_timeout = 3600.0
     config.keep_alive_max_requests = 10**9
-    config.loglevel = "WARNING"
+    config.errorlog = logging.getLogger("hypercorn.error")  # whose own handler would pass by what redacts
     return config

@@ -84,7 +84,7 @@ def _prepare(watch: Watch, settings: ObserverSettings) -> tuple[Any, Any, Any]:
     config.bind = [f"fd://{_bind(settings.host, settings.port)}"]
     config.graceful_timeout = _GRACE
     config.include_server_header = False
-    config.loglevel = logging.getLevelName(logging.WARNING)
+    config.errorlog = logging.getLogger("hypercorn.error")  # whose own handler would pass by what redacts
     state = State(watch, RunView(settings.runs), settings.allow_control)
     return Doors(state, settings).app(), cast("Any", hypercorn.trio.serve), config  # pyright: ignore[reportUnknownMemberType] # bare dicts in its types
 

@@ -1,20 +1,33 @@
-"""Where a request stands: what holds it up, since when it may go on, and what went wrong before.
+"""Where a request stands: whose it is, what holds it up, since when it may go on, and what went wrong before.
 
 Plain data that travels with a request. Whoever makes it wait writes here first, so that a program that hangs can always be
-asked why. Nothing decides by it.
+asked why; log records of the request are named by it. Nothing decides by it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from attrs import define
 
 from tinkex_actors.types.futures import QueueState
+from tinkex_actors.types.ids import RequestId
+
+_NOBODYS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @define(eq=False)
 class Standing:
     """One request's standing. Times are on trio's clock."""
 
+    owner: Mapping[str, str] = _NOBODYS
+    """Whose it is: the ids of its session, client and model, shared by all their requests."""
+    operation: str = ""
+    """The protocol's name of what was asked for."""
+    number: int | None = None
+    """Its sequence number, once it has one."""
+    request_id: RequestId | None = None
+    """The server's promise, once there is one."""
     since: float | None = None
     """Since when it waits, once somebody has looked."""
     waits_for: str = "its turn"
@@ -31,6 +44,11 @@ class Standing:
     queue_state_reason: str | None = None
     tell_queue: Callable[[QueueState, str | None, float], None] | None = None
     """Told whenever the server names the state, with the time."""
+
+    def ids(self) -> Mapping[str, object]:
+        """Name it for a log, as far as it is known."""
+        known = {"operation": self.operation or None, "number": self.number, "request_id": self.request_id}
+        return {**self.owner, **{name: value for name, value in known.items() if value is not None}}
 
     def wait(self, waits_for: str, until: float | None = None) -> None:
         """It waits for this now."""

@@ -8,7 +8,6 @@ status; whatever else escapes it is a bug, is logged by the server with its trac
 from contextlib import aclosing
 from functools import partial
 
-import structlog
 import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,6 +25,7 @@ from tinkex_actors.local.http.routes import KEYED, OPEN, PREFIX
 from tinkex_actors.local.keys import Keys, Owner
 from tinkex_actors.local.refusals import Refusal
 from tinkex_actors.local.service import Service
+from tinkex_actors.log import get_log
 
 _NOBODY = Owner("")
 
@@ -67,8 +67,7 @@ async def _serve(endpoint: Endpoint, service: Service, keys: Keys | None, reques
 
 def _note(request: Request, answer: Answer | Streamed, seconds: float) -> None:
     """Write a line of the access log; no header and no body, so no key is ever in it. Of a stream, its beginning."""
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tinkex_actors.local.access")
-    log.info(
+    get_log("tinkex_actors.local.access").info(
         "request",
         method=request.method,
         path=request.url.path,

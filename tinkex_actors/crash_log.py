@@ -1,30 +1,43 @@
-"""One error record for each crash in a client's tree: where, which life, in which operation, and what is done about it.
+"""One error record for each crash in a tree: where, which life, in which operation, and what is done about it.
 
-A clean end makes none, nor does a first start that fails: its error is raised where the start was asked for. What the supervisor decides it tells right after the crash, in the same step of the event loop; the
-record is written when that step is over, so that there is one and not two.
+A clean end makes none, nor does a first start that fails: its error is raised where the start was asked for. What the
+supervisor decides it tells right after the crash, in the same step of the event loop; the record is written when that step
+is over, so that there is one and not two.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from supervisors import ChildCrashed, ChildStarted, ChildStopped, Event, RestartScheduled, SupervisorGaveUp
-from tinkex_actors.actors.crash_door import InjectedCrash
 from tinkex_actors.log import get_log
 
-_log = get_log()
+CRASHED: Final = "actor crashed"
+"""What a record of a crash says."""
 
 
 class CrashLog:
     """An observer that writes crashes down."""
 
-    def __init__(self, context: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(
+        self,
+        context: Callable[[], Mapping[str, str]] = dict,
+        *,
+        ordered: type[Exception] | tuple[type[Exception], ...] = (),
+        log: FilteringBoundLogger | None = None,
+    ) -> None:
         """Make the observer.
 
         Args:
             context: Tells the ids that every record carries, such as the session's.
+            ordered: Crashes that somebody asked for: no mystery, and told without their tracebacks.
+            log: Where to; the library's own by default.
         """
         self._context = context
+        self._ordered = ordered
+        self._log = log or get_log()
         self._crashed: ChildCrashed | None = None
         self._decision = ""
         self._up: set[str] = set()
@@ -62,7 +75,7 @@ class CrashLog:
             "operation": crashed.operation,
             "decision": self._decision,
         }
-        if isinstance(error, InjectedCrash):
-            _log.error("actor crashed", **fields, error=str(crashed.exit), **self._context())  # ordered: no mystery
-        else:
-            _log.error("actor crashed", **fields, exc_info=error, **self._context())
+        told: dict[str, object] = (
+            {"error": str(crashed.exit)} if isinstance(error, self._ordered) else {"exc_info": error}
+        )
+        self._log.error(CRASHED, **fields, **told, **self._context())

@@ -7,7 +7,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from supervisors import Actor, Restart, RestartLimitExceeded, StartError, open_supervisor
-from tinkex_actors.actors.crash_log import CrashLog
+from tinkex_actors.crash_log import CrashLog
 
 
 class Fragile(Actor):
