@@ -16,13 +16,15 @@ import trio
 
 from supervisors import Ref, open_supervisor
 from tinkex_actors.daemon.entries import LifeBegan, StepAccepted, StepDone, StepIntended
-from tinkex_actors.daemon.journal import JOURNAL_NAME, Journal
+from tinkex_actors.daemon.journal import Journal, Notebook, journal_name
 from tinkex_actors.daemon.journal_store import JournalStore
 
 STEP_SECONDS = 0.2
 
 
-async def run_steps(journal: Ref[Journal] | None, steps: int, payload: bytes | None) -> tuple[float, list[float]]:
+async def run_steps(
+    journal: Ref[Journal] | None, notebook: Notebook, steps: int, payload: bytes | None
+) -> tuple[float, list[float]]:
     """Do *steps* steps; returns CPU seconds of the process, and the seconds that each waited for its intent."""
     waits, began = list[float](), time.process_time()
     for step in range(steps):
@@ -38,25 +40,26 @@ async def run_steps(journal: Ref[Journal] | None, steps: int, payload: bytes | N
             accepted = StepAccepted(step=step, life=1, request_ids=("a" * 36, "b" * 36), next_number=2 * step + 3)
             row = {"step": step, "epoch": 0, "learning_rate": 1e-4, "train_mean_nll": 1.234567890123 + step}
             done = StepDone(step=step, life=1, metrics=row, tokens=4096, spans={"step": STEP_SECONDS})
-            journal.cast_nowait(Journal.note, accepted)
-            journal.cast_nowait(Journal.note, done)
+            notebook.note(accepted)
+            notebook.note(done)
     return time.process_time() - began, waits
 
 
 async def main(steps: int, folder: Path) -> None:
     """Measure, and print a table."""
-    bare, _ = await run_steps(None, steps, None)
+    bare, _ = await run_steps(None, Notebook(), steps, None)
     print("| batch | CPU a step | waiting a step, median | 95 % | of 200 ms |")
     print("|---|---:|---:|---:|---:|")
     for name, payload in (("told by its places", None), ("kept, 100 kB", bytes(100_000))):
         store = partial(JournalStore.open, folder / str(payload is None))
         (folder / str(payload is None)).mkdir()
         async with open_supervisor("bench") as root:
-            journal = await root.start_child(partial(Journal, store), name=JOURNAL_NAME)
+            notebook = Notebook()
+            journal = await root.start_child(partial(Journal, store, notebook), name=journal_name("bench"))
             await journal.call(Journal.begin_run, "bench", {})
             life = LifeBegan(life=1, session_id="s", model_id="m", base_step=0)
             await journal.call(Journal.write, life, is_durable=True)
-            cpu, waits = await run_steps(journal, steps, payload)
+            cpu, waits = await run_steps(journal, notebook, steps, payload)
         typical, late = median(waits), quantiles(waits, n=20)[-1]
         print(
             f"| {name} | {1e3 * (cpu - bare) / steps:.2f} ms | {1e3 * typical:.2f} ms | {1e3 * late:.2f} ms "

@@ -5,6 +5,7 @@ made again, so the journal keeps it whole, in the form in which it travels.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from attrs import field, frozen
@@ -12,6 +13,25 @@ from attrs import field, frozen
 from tinkex_actors.daemon.entries import Intent, JsonScalar
 from tinkex_actors.types import Datum, ForwardBackwardInput, ForwardBackwardRequest, LossFnConfig, ModelId
 from tinkex_actors.wire.fwdbwd import decode_forward_backward_request, encode_forward_backward_request
+
+_INT_BITS = 63
+
+
+# Any: what a loop of one's own wrote.
+def _read_notes(notes: Mapping[str, Any]) -> dict[str, JsonScalar]:
+    """Refuse here what the journal could not write later."""
+    plain = {name: _to_plain(value) for name, value in notes.items()}
+    for name, value in plain.items():
+        if not isinstance(value, JsonScalar):
+            raise TypeError(f"notes[{name!r}] must be a number, text, a bool or None, got {type(value).__name__}")
+        if isinstance(value, int) and value.bit_length() > _INT_BITS:
+            raise ValueError(f"notes[{name!r}] must fit in 64 bits, got {value}")
+    return plain
+
+
+# Any: the same.
+def _to_plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") and np.ndim(value) == 0 else value
 
 
 @frozen(kw_only=True, eq=False)
@@ -24,8 +44,8 @@ class StepBatch:
     epoch: int = 0
     members: tuple[int, ...] | None = None
     """Places in the run's data; None for a batch that was made on the way."""
-    notes: Mapping[str, JsonScalar] = field(factory=dict[str, JsonScalar])
-    """Goes to the step's row in ``metrics.jsonl``: a reward, an entropy."""
+    notes: Mapping[str, JsonScalar] = field(factory=dict[str, JsonScalar], converter=_read_notes)
+    """Goes to the step's row in ``metrics.jsonl``: a reward, an entropy. A number of numpy's becomes a plain one."""
 
     @property
     def num_tokens(self) -> int:

@@ -45,13 +45,13 @@ from tinkex_actors.crash_log import CrashLog
 from tinkex_actors.daemon.admission import Admission
 from tinkex_actors.daemon.budget import TokenBudget
 from tinkex_actors.daemon.errors import Fault, PlanError, RunGaveUp
-from tinkex_actors.daemon.journal import Journal
+from tinkex_actors.daemon.journal import Journal, journal_name
 from tinkex_actors.daemon.journal_store import JournalStore
 from tinkex_actors.daemon.lock import hold_lock
 from tinkex_actors.daemon.plan import Plan, digest_of
 from tinkex_actors.daemon.recovery import train_run
 from tinkex_actors.daemon.run_folder import CONFIG, JsonScalar, RunFolder
-from tinkex_actors.daemon.site import Ending, RunSite, RunState, journal_name
+from tinkex_actors.daemon.site import Ending, RunSite, RunState
 from tinkex_actors.settings import Settings
 
 _MANY = 1_000
@@ -163,7 +163,9 @@ def _describe(site: RunSite, before: RunSite | None) -> SupervisorSpec:
         shutdown=10.0,
     )
     journal = ChildSpec(
-        lambda: Journal(partial(JournalStore.open, site.folder)), name=journal_name(site.name), shutdown=10.0
+        lambda: Journal(partial(JournalStore.open, site.folder), site.notebook),
+        name=journal_name(site.name),
+        shutdown=10.0,
     )
     return SupervisorSpec(
         site.name,

@@ -24,13 +24,10 @@ class DerivedFiles:
 
     folder: Path
 
-    def append_metrics(self, line: str) -> None:
-        """Add a step."""
-        RunFolder(self.folder).append(METRICS, f"{line}\n".encode())
-
-    def append_timings(self, line: str) -> None:
-        """Add a step."""
-        RunFolder(self.folder).append(TIMINGS, f"{line}\n".encode())
+    def append_steps(self, metrics: Iterable[str], timings: Iterable[str]) -> None:
+        """Add steps: a line in each file."""
+        RunFolder(self.folder).append(METRICS, "".join(f"{line}\n" for line in metrics).encode())
+        RunFolder(self.folder).append(TIMINGS, "".join(f"{line}\n" for line in timings).encode())
 
     def repair_metrics(self, lines: Iterable[str]) -> None:
         """Make ``metrics.jsonl`` have these lines and no others."""

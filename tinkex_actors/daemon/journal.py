@@ -1,7 +1,7 @@
 """The journal as an actor: one writer, off the event loop.
 
-Some entries must be on disk before the world is told (`write` waits); others only say what happened (`note` does not).
-Notes gather for a moment and travel with the next write, so a step in full flight costs one commit.
+Some entries must be on disk before the world is told: `Journal.write` waits. Others only say what happened: they are left
+in the `Notebook`, gather there for a moment, and travel with the next write, so a step in full flight costs one commit.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import trio
+from attrs import define, field
 
 from supervisors import Actor, Exit, Name
 from tinkex_actors.daemon.entries import Entry, Known
@@ -17,8 +18,31 @@ from tinkex_actors.daemon.journal_store import JournalStore
 
 R = TypeVar("R")
 
-_GATHERING = 0.25
+_GATHERING = 0.5
 """Seconds a note may wait for company. What a killed process had not written is told again by the server."""
+
+
+def nobody() -> None:
+    """Nobody writes the journal at the moment: whoever comes next looks into the notebook first."""
+
+
+@define(eq=False)
+class Notebook:
+    """What happened and is not in the journal yet: plain data that outlives every life of the actor that writes it.
+
+    As long as the disk is well it holds less than a second of training; when it is not, the next step is not submitted.
+    """
+
+    entries: list[Entry] = field(factory=list[Entry])
+    knock: Callable[[], None] = nobody
+    """Tells the journal that there is a first note."""
+
+    def note(self, *entries: Entry) -> None:
+        """Have *entries* in the journal soon. What goes wrong then is told to the next `Journal.write`."""
+        is_first = not self.entries
+        self.entries += entries
+        if is_first:
+            self.knock()
 
 
 class Journal(Actor):
@@ -26,16 +50,19 @@ class Journal(Actor):
 
     expected_errors = (RunFolderError,)
 
-    def __init__(self, open_store: Callable[[], JournalStore]) -> None:
+    def __init__(self, open_store: Callable[[], JournalStore], notebook: Notebook) -> None:
         """Open the store with *open_store*, in a worker thread; it is closed when this life ends."""
         self._open_store = open_store
-        self._notes = list[Entry]()
+        self._notebook = notebook
         self._is_armed = False
         self._thread = trio.CapacityLimiter(1)
 
     async def on_start(self) -> None:
-        """Open the file and repair what is derived from it."""
+        """Open the file, repair what is derived from it, and see what the last life left."""
         self._store = await self._off_loop(self._open_store)
+        ref = self.ref
+        self._notebook.knock = partial(ref.cast_nowait, Journal.gather)
+        ref.cast_nowait(Journal.gather)
 
     async def on_stop(self, reason: Exit, /) -> None:
         """Write the last notes, and close the file."""
@@ -55,12 +82,12 @@ class Journal(Actor):
 
     async def known(self) -> Known:
         """Everything a start must know."""
-        await self._flush(is_durable=False)
+        await self._flush()
         return await self._off_loop(self._store.known)
 
     async def tokens_before(self, step: int) -> int:
         """See `JournalStore.tokens_before`."""
-        await self._flush(is_durable=False)
+        await self._flush()
         return await self._off_loop(partial(self._store.tokens_before, step))
 
     async def write(self, *entries: Entry, is_durable: bool = False) -> None:
@@ -73,12 +100,13 @@ class Journal(Actor):
         Raises:
             RunFolderError: The disk is full, or fails.
         """
-        self._notes += entries
-        await self._flush(is_durable=is_durable)
+        gathered = tuple(self._notebook.entries)
+        await self._off_loop(partial(self._store.write, (*gathered, *entries), is_durable=is_durable))
+        # Notes that came meanwhile stand behind those that were written.
+        del self._notebook.entries[: len(gathered)]
 
-    async def note(self, *entries: Entry) -> None:
-        """Have *entries* in the journal soon. What goes wrong then is told to the next `write`."""
-        self._notes += entries
+    async def gather(self) -> None:
+        """Let the notes wait for company, but not for long."""
         if not self._is_armed:
             self._is_armed = True
             self.send_after(_GATHERING, Journal.flush)
@@ -86,18 +114,17 @@ class Journal(Actor):
     async def flush(self) -> None:
         """Write what has gathered; if that fails it stays, and the next `write` says so."""
         self._is_armed = False
-        await self._flush(is_durable=False)
+        await self._flush()
 
-    async def _flush(self, *, is_durable: bool) -> None:
-        if self._notes:
-            entries = tuple(self._notes)
-            await self._off_loop(partial(self._store.write, entries, is_durable=is_durable))
-            # In this turn nobody has added any.
-            self._notes.clear()
+    async def _flush(self, *, is_durable: bool = False) -> None:
+        if self._notebook.entries:
+            await self.write(is_durable=is_durable)
 
     async def _off_loop(self, work: Callable[[], R]) -> R:
         # Not abandoned when it is cancelled: a write that has begun is finished.
         return await trio.to_thread.run_sync(work, limiter=self._thread)
 
 
-JOURNAL_NAME = Name("journal", Journal)
+def journal_name(run: str) -> Name[Journal]:
+    """The name of a run's journal in the daemon's tree."""
+    return Name(f"journal-{run}", Journal)

@@ -181,7 +181,7 @@ class Loop:
         accepted = StepAccepted(
             step=flight.step, life=self.life, request_ids=request_ids, next_number=flight.next_number
         )
-        self.site.journal.cast_nowait(Journal.note, accepted)
+        self.site.notebook.note(accepted)
 
     # ------------------------------------------------------------------ results, in order
 
@@ -216,7 +216,7 @@ class Loop:
             tokens=flight.batch.num_tokens,
             spans={"step": trio.current_time() - flight.began},
         )
-        self.site.journal.cast_nowait(Journal.note, done)
+        self.site.notebook.note(done)
         progress, before = self.site.progress, self.intents.get(flight.step)
         progress.replayed += before is not None and before.done_life is not None
         progress.steps_done = flight.step + 1

@@ -7,12 +7,12 @@ from pathlib import Path
 import trio
 from attrs import define, field, frozen
 
-from supervisors import Name, Observer, Ref, Supervisor
+from supervisors import Observer, Ref, Supervisor
 from tinkex_actors.daemon.admission import Admission
 from tinkex_actors.daemon.budget import TokenBudget
 from tinkex_actors.daemon.callbacks import Recovery
 from tinkex_actors.daemon.entries import JsonScalar
-from tinkex_actors.daemon.journal import Journal
+from tinkex_actors.daemon.journal import Journal, Notebook, journal_name
 from tinkex_actors.daemon.plan import RunPlan
 from tinkex_actors.settings import Settings
 
@@ -79,6 +79,8 @@ class RunSite:
     tell: Callable[["RunSite"], None] = lambda _: None
     """Told whenever `progress` has changed."""
     progress: Progress = field(factory=Progress)
+    notebook: Notebook = field(factory=Notebook)
+    """For what its journal is to say soon."""
     stop_wanted: trio.Event = field(factory=trio.Event)
     """Set when it shall finish its step, save and end."""
     wants_checkpoint: bool = False
@@ -133,8 +135,3 @@ class RunSite:
         """Note what it does now."""
         self.progress.state = state
         self.tell(self)
-
-
-def journal_name(run: str) -> Name[Journal]:
-    """The name of a run's journal in the daemon's tree."""
-    return Name(f"journal-{run}", Journal)
