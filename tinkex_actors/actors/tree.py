@@ -233,6 +233,7 @@ async def open_tree(
     open_line: OpenLine | None = None,
     record: SessionRecord | None = None,
     metrics: Metrics | None = None,
+    name: str = "tinker",
 ) -> AsyncGenerator[TinkerTree, None]:
     """Open a session with all its actors; leaving the block stops them in reverse order and finishes the session.
 
@@ -244,6 +245,7 @@ async def open_tree(
         open_line: Opens a line of the heartbeat's own in the loop it is called in; without it the beats share *transport*.
         record: Where the session is written down, for whoever else must know it; by default a new one.
         metrics: Count the tree's crashes and restarts too.
+        name: The root's.
 
     Raises:
         TinkerError: The session could not be opened.
@@ -256,7 +258,7 @@ async def open_tree(
     watchers = (reporter, Tally(metrics), CrashLog(record.ids, ordered=InjectedCrash))
     tree: TinkerTree | None = None
     try:
-        async with _open_root(settings, (*observers, *watchers), record) as root:
+        async with _open_root(name, settings, (*observers, *watchers), record) as root:
             tree = TinkerTree(
                 settings, transport, root, record, TelemetryQueue(settings.figures.telemetry_queue), open_line, metrics
             )
@@ -289,14 +291,14 @@ def _count_sessions(metrics: Metrics, record: SessionRecord) -> None:
 
 @asynccontextmanager
 async def _open_root(
-    settings: Settings, observers: Iterable[Observer], record: SessionRecord
+    name: str, settings: Settings, observers: Iterable[Observer], record: SessionRecord
 ) -> AsyncGenerator[Supervisor, None]:
     """Open the tree so that whatever its actors log names the session, and whatever the block logs does not."""
     figures = settings.figures
     async with AsyncExitStack() as stack:
         with working_on(record):
             opened = open_supervisor(
-                "tinker", max_restarts=figures.max_restarts, max_seconds=figures.max_seconds, observers=observers
+                name, max_restarts=figures.max_restarts, max_seconds=figures.max_seconds, observers=observers
             )
             root = await stack.enter_async_context(opened)
         yield root

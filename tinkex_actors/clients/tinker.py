@@ -284,6 +284,7 @@ async def open_tinker(
     below: HttpBelow | None = None,
     session_id: SessionId | None = None,
     load_tokenizer: LoadTokenizer | None = None,
+    name: str = "tinker",
 ) -> AsyncGenerator[TinkerClient, None]:
     """Open a session with a Tinker server, and the tree of actors that keeps it.
 
@@ -301,6 +302,8 @@ async def open_tinker(
             loses its session.
         session_id: A session that another process has opened and left; by default a new one is opened.
         load_tokenizer: Finds tokenizers by name before the client looks for them; ``None`` from it leaves that to the client.
+        name: What every path in its tree begins with: tells several clients of one program apart, in logs and on the
+            observer's page.
 
     Raises:
         TinkerError: The session could not be opened: no server, no valid key.
@@ -330,6 +333,7 @@ async def open_tinker(
             open_line=open_line,
             record=record,
             metrics=metrics,
+            name=name,
         ) as tree,
     ):
         tree.address, tree.load_tokenizer = address, load_tokenizer

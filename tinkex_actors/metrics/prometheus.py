@@ -42,8 +42,13 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Tell every metric as Prometheus' own."""
-        for family in self._metrics.families():
-            yield from _tell(family)
+        return tell_metrics(self._metrics)
+
+
+def tell_metrics(metrics: Metrics) -> Iterator[Metric]:
+    """Tell every metric as Prometheus' own, for a page that has others besides."""
+    for family in metrics.families():
+        yield from _tell(family)
 
 
 def _tell(family: Labelled[Instrument]) -> Iterator[Metric]:

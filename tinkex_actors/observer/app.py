@@ -28,7 +28,7 @@ from starlette.routing import Route
 
 from supervisors import ChildNotFound, Supervisor
 from tinkex_actors.observer.control import ACTIONS, ControlRefused, control
-from tinkex_actors.observer.prometheus_page import write_pages
+from tinkex_actors.observer.prometheus_page import write_page
 from tinkex_actors.observer.settings import ObserverSettings, is_loopback
 from tinkex_actors.observer.state import State
 from tinkex_actors.observer.stream import Stream
@@ -111,14 +111,14 @@ class Doors:
             return refuse(404, str(error))
         if isinstance(found, Supervisor):
             return refuse(400, f"{path} is a supervisor; ask for an actor")
-        return _answer(redact(view_actor(self._state.watch, found)))
+        return _answer(redact(view_actor(self._state.watch, path, found)))
 
     async def _metrics(self, _: Request) -> Response:
         try:
-            pages = write_pages(list(self._state.watch.metrics.values()))
+            page = write_page(self._state.counted())
         except ModuleNotFoundError as missing:
             return refuse(501, f"needs {missing.name}; install tinkex-actors[metrics]")
-        return Response(pages, media_type="text/plain; version=0.0.4; charset=utf-8", headers=_HEADERS)
+        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8", headers=_HEADERS)
 
     async def _control(self, request: Request) -> Response:
         if not self._settings.allow_control:

@@ -40,6 +40,8 @@ async def _act(watch: Watch, path: str, action: str) -> str:
     place, name = watch.split(path)
     if name is None:
         raise ControlRefused(f"{path} is a root; it ends with its program")
+    if path in watch.untouchable:
+        raise ControlRefused(f"{path} serves this page; it ends with its program")
     child = place.child(name)
     match action:
         case "pause" | "resume":
@@ -70,7 +72,9 @@ async def _restart(place: Supervisor, name: str, child: "Ref[Any] | Supervisor |
     if place.which_child(name).status == "down":
         await place.restart_child(name)
         return f"{child.path} is started"
-    if isinstance(child, Ref) and _is_forgotten(place, name):
+    if _is_forgotten(place, name):
+        if not isinstance(child, Ref):
+            raise ControlRefused(f"{child.path} would not come back; restart what is below it")
         child.kill()
         return f"{child.path} is killed; its supervisor starts it again if it is one to be kept"
     await place.terminate_child(name)

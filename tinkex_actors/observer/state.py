@@ -32,15 +32,19 @@ class State:
 
     def requests(self) -> dict[str, Any]:
         """Describe the requests of every tree: how many, how long, how many in vain; and its other counts."""
-        return {"sets": [{"name": name, **_read(one)} for name, one in self.watch.metrics.items()]}
+        return {"sets": [{"name": name, **_read(one)} for name, one in self.counted().items()]}
+
+    def counted(self) -> dict[str, Metrics]:
+        """Return the metrics of every tree that has some, by its name."""
+        return {one.name: one.metrics for one in self.watch.trees.values() if one.metrics is not None}
 
     def waits(self) -> dict[str, Any]:
         """Say what waits and why, the first of each tree."""
         return {
             "waits": [
-                {"tree": name, "total": len(lines), "lines": [redact(str(line)) for line in lines[:_WAITS]]}
-                for name, look in self.watch.waits.items()
-                if (lines := look())
+                {"tree": one.name, "total": len(lines), "lines": [redact(str(line)) for line in lines[:_WAITS]]}
+                for one in self.watch.trees.values()
+                if one.waits is not None and (lines := one.waits())
             ]
         }
 

@@ -8,7 +8,7 @@ import trio
 from attrs import frozen
 
 from supervisors import ChildNotFound, Ref, Supervisor, Survey, Task, Tree
-from tinkex_actors.observer.watch import Watch, write_traceback
+from tinkex_actors.observer.watch import Watch, Watched, write_traceback
 
 PAGE = 100
 """Children shown at once."""
@@ -30,18 +30,19 @@ class Opened:
 
 def view_trees(watch: Watch, opened: Opened) -> list[dict[str, Any]]:
     """Describe every watched tree, from its root down to what is open."""
-    return [_supervisor(root, None, opened) for root in list(watch.roots.values())]
+    return [_supervisor(tree, tree.root, None, opened) for tree in list(watch.trees.values())]
 
 
-def _supervisor(place: Supervisor, drawn: Tree | None, opened: Opened) -> dict[str, Any]:
-    is_wanted, start = place.path in opened.opened, opened.starts.get(place.path, 0)
-    is_unwanted = place.path in opened.closed
+def _supervisor(tree: Watched, place: Supervisor, drawn: Tree | None, opened: Opened) -> dict[str, Any]:
+    path = tree.inside(place.path)
+    is_wanted, start = path in opened.opened, opened.starts.get(path, 0)
+    is_unwanted = path in opened.closed
     counted = place.survey(start=start, count=0 if is_unwanted else PAGE if is_wanted else _SMALL)
     total = sum(counted.statuses.values())
     is_open = is_wanted or (total <= _SMALL and not is_unwanted)
     return {
-        "path": place.path,
-        "name": place.path.rpartition("/")[2],
+        "path": path,
+        "name": path.rpartition("/")[2],
         "kind": "supervisor",
         "status": "running" if drawn is None else drawn.status,
         "life": 1 if drawn is None else drawn.life,
@@ -50,26 +51,29 @@ def _supervisor(place: Supervisor, drawn: Tree | None, opened: Opened) -> dict[s
         "below": {"total": total, "statuses": dict(counted.statuses), "restarts": counted.restarts},
         "is_open": is_open,
         "start": start,
-        "children": _children(place, counted, opened) if is_open else [],
+        "children": _children(tree, place, counted, opened) if is_open else [],
     }
 
 
-def _children(place: Supervisor, shown: Survey, opened: Opened) -> Sequence[dict[str, Any]]:
+def _children(tree: Watched, place: Supervisor, shown: Survey, opened: Opened) -> Sequence[dict[str, Any]]:
     found = list[dict[str, Any]]()
     for drawn in shown.children:
         try:
             child = place.child(drawn.name)
         except ChildNotFound:
             continue  # gone since it was drawn, which cannot be now; harmless if it could
-        found.append(_supervisor(child, drawn, opened) if isinstance(child, Supervisor) else _leaf(child, drawn))
+        if isinstance(child, Supervisor):
+            found.append(_supervisor(tree, child, drawn, opened))
+        else:
+            found.append(_leaf(tree, child, drawn))
     return found
 
 
-def _leaf(child: "Ref[Any] | Task[Any]", drawn: Tree) -> dict[str, Any]:
+def _leaf(tree: Watched, child: "Ref[Any] | Task[Any]", drawn: Tree) -> dict[str, Any]:
     """Describe an actor, or a task: of that there is no more to see than its state."""
     glance = child.snapshot() if isinstance(child, Ref) else None
     return {
-        "path": drawn.path,
+        "path": tree.inside(drawn.path),
         "name": drawn.name,
         "kind": drawn.kind,
         "status": "suspended" if glance is not None and glance.is_suspended else drawn.status,
@@ -92,12 +96,12 @@ def parse_opened(opened: Sequence[str], closed: Sequence[str], starts: Sequence[
     )
 
 
-def view_actor(watch: Watch, ref: Ref[Any]) -> dict[str, Any]:
+def view_actor(watch: Watch, path: str, ref: Ref[Any]) -> dict[str, Any]:
     """Describe one actor: where its tasks are, how its last life ended, and what it did since somebody looks."""
     glance = ref.snapshot()
     epoch = time.time() - trio.current_time()
     return {
-        "path": glance.path,
+        "path": path,
         "status": "suspended" if glance.is_suspended else glance.status,
         "life": glance.life,
         "restarts": glance.restarts,
@@ -115,6 +119,6 @@ def view_actor(watch: Watch, ref: Ref[Any]) -> dict[str, Any]:
                 "seconds": getattr(event, "seconds", None),
                 "error": getattr(event, "error", None),
             }
-            for event in watch.trace(ref)
+            for event in watch.trace(path, ref)
         ],
     }

@@ -3,11 +3,14 @@
 A `Watch` is an observer of trees. It keeps the last few hundred events and wakes whoever waits for news; it runs nothing.
 """
 
+import itertools
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import trio
 from attrs import define, field, frozen
@@ -25,6 +28,9 @@ from supervisors import (
 )
 from tinkex_actors.clients import TinkerClient
 from tinkex_actors.metrics import Metrics
+
+Report: TypeAlias = Callable[[], Mapping[str, object]]
+"""Says how a run does, when asked: ``state``, ``step``, ``steps``, ``recoveries``, ``last_failure`` and the like."""
 
 _EVENTS = 300
 _TRACE = 200
@@ -59,6 +65,26 @@ class _Trace:
         self.events.append(event)
 
 
+@frozen(eq=False)
+class Watched:
+    """One tree that is shown."""
+
+    name: str
+    """What it is called here: its root's name, with a number behind it when that is taken. Every path in it begins so."""
+    root: Supervisor
+    metrics: Metrics | None
+    waits: Callable[[], Sequence[object]] | None
+
+    def inside(self, path: str) -> str:
+        """Put the tree's name here before a path of its own."""
+        return self.name + path.removeprefix(self.root.path)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its program has closed it."""
+        return self.root.tree().status == "down"
+
+
 @define(eq=False)
 class Watch:
     """Hears the events of any number of trees, and knows where they are. Give it to them as an observer."""
@@ -67,12 +93,12 @@ class Watch:
     """The last ones, the newest last."""
     numbered: int = 0
     """Events so far."""
-    roots: dict[str, Supervisor] = field(factory=dict[str, Supervisor])
-    """The trees by the names of their roots."""
-    metrics: dict[str, Metrics] = field(factory=dict[str, Metrics])
-    """What is counted for them."""
-    waits: dict[str, Callable[[], Sequence[object]]] = field(factory=dict[str, Callable[[], Sequence[object]]])
-    """What says why operations wait."""
+    trees: dict[str, Watched] = field(factory=dict[str, Watched])
+    """What is shown, by its name here."""
+    reports: dict[Path, Report] = field(factory=dict[Path, Report])
+    """What runs under way say of themselves, by their folders."""
+    untouchable: set[str] = field(factory=set[str])
+    """Paths that take no orders from the page, such as its own."""
     _news: trio.Event = field(factory=trio.Event)
     _traces: dict[str, _Trace] = field(factory=dict[str, _Trace])
 
@@ -82,31 +108,43 @@ class Watch:
         *,
         metrics: Metrics | None = None,
         waits: Callable[[], Sequence[object]] | None = None,
-    ) -> None:
-        """Show a tree. One whose root has the same name takes its place.
+    ) -> str:
+        """Show a tree until it is removed; one that has ended goes when another needs its name.
 
         Args:
             root: Its root.
             metrics: What is counted for it.
             waits: Tells, when asked, what waits and why; ``str`` of each is a line.
+
+        Returns:
+            What it is called here: ``tinker``, and ``tinker-2`` for a second root of that name. Events carry the root's
+            own name; give clients names (``open_tinker(name=...)``) to tell theirs apart.
         """
         self.remove(root)
-        self.roots[root.path] = root
-        if metrics is not None:
-            self.metrics[root.path] = metrics
-        if waits is not None:
-            self.waits[root.path] = waits
+        for one in [one for one in self.trees.values() if one.root.path == root.path and one.has_ended]:
+            self.remove(one.root)
+        name = next(name for name in _names(root.path) if name not in self.trees)
+        self.trees[name] = Watched(name, root, metrics, waits)
         self.wake()
+        return name
 
-    def add_client(self, tinker: TinkerClient) -> None:
-        """Show a client's tree, its requests, and why its operations wait."""
-        self.add(tinker.supervisor, metrics=tinker.metrics, waits=lambda: tinker.snapshot().waits)
+    def add_client(self, tinker: TinkerClient) -> str:
+        """Show a client's tree, its requests, and why its operations wait; returns what it is called here."""
+        return self.add(tinker.supervisor, metrics=tinker.metrics, waits=lambda: tinker.snapshot().waits)
+
+    @contextmanager
+    def showing(self, tinker: TinkerClient) -> Generator[str]:
+        """Show a client as long as the block lasts."""
+        name = self.add_client(tinker)
+        try:
+            yield name
+        finally:
+            self.remove(tinker.supervisor)
 
     def remove(self, root: Supervisor) -> None:
         """Show it no more."""
-        self.roots.pop(root.path, None)
-        self.metrics.pop(root.path, None)
-        self.waits.pop(root.path, None)
+        for name in [name for name, one in self.trees.items() if one.root is root]:
+            del self.trees[name]
         self.wake()
 
     def notify(self, event: Event, /) -> None:
@@ -152,24 +190,21 @@ class Watch:
         Raises:
             ChildNotFound: There is no such supervisor.
         """
-        for root_path, root in self.roots.items():
-            if path == root_path:
-                return root, None
-            if path.startswith(f"{root_path}/"):
-                *between, name = path.removeprefix(f"{root_path}/").split("/")
-                place = root
-                for part in between:
-                    place = place.supervisor(part)
-                return place, name
+        tree, *between = path.split("/")
+        if tree in self.trees:
+            place = self.trees[tree].root
+            for part in between[:-1]:
+                place = place.supervisor(part)
+            return place, between[-1] if between else None
         raise ChildNotFound(path, f"there is no tree with {path!r}; it has ended, or was never watched")
 
-    def trace(self, ref: Ref[Any]) -> tuple[TraceEvent, ...]:
-        """Return what *ref* did while it was looked at, and look at it for half a minute more."""
+    def trace(self, path: str, ref: Ref[Any]) -> tuple[TraceEvent, ...]:
+        """Return what *ref*, shown at *path*, did while it was looked at, and look at it for half a minute more."""
         self.end_traces(before=trio.current_time())
         until = trio.current_time() + _LEASE
-        known = self._traces.get(ref.path)
+        known = self._traces.get(path)
         if known is None or known.ref != ref:
-            known = self._traces[ref.path] = _Trace(ref, until)
+            known = self._traces[path] = _Trace(ref, until)
             ref.trace(known.hear)
         known.until = until
         return tuple(known.events)
@@ -180,6 +215,11 @@ class Watch:
             if one.until <= before:
                 del self._traces[path]
                 one.ref.untrace(one.hear)
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
 
 
 def describe(event: Event) -> str:

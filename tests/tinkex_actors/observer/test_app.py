@@ -109,7 +109,7 @@ async def test_requests_are_told_with_their_latencies() -> None:
     (row,) = told["requests"]
     assert (row["operation"], row["count"], row["failures"]) == ("sample", 1, 0)
     assert row["p99"] == pytest.approx(0.25, rel=0.01)
-    assert 'tinkex_request_duration_seconds_count{operation="sample"} 1.0' in text
+    assert 'tinkex_request_duration_seconds_count{operation="sample",tree="root"} 1.0' in text
 
 
 @pytest.mark.parametrize("path", ["/api/state", "/api/stream", "/api/actor", "/metrics"])
