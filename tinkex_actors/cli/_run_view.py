@@ -46,6 +46,11 @@ class RunView:
             self._live.update(self._table(), refresh=True)
             self._live.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line above the table for whoever sits at the terminal; elsewhere the log says what programs may know."""
+        if self._live is not None:
+            self.console.print(text, soft_wrap=True)
+
     def tell(self, site: RunSite) -> None:
         """Show what is new of a run."""
         self._sites[site.name] = site

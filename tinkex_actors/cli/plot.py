@@ -9,7 +9,7 @@ from tinkex_actors.cli._asking import json_option, output_of
 from tinkex_actors.cli._errors import CommandFailed
 from tinkex_actors.observer.charts import PANELS, PictureFormat, draw_chart, draw_picture, open_runs
 from tinkex_actors.observer.exporters import Exporter, TensorBoardLogger
-from tinkex_actors.observer.run_files import RunFiles
+from tinkex_actors.observer.run_files import RunFiles, Series
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _MOST_COLUMNS = 120
@@ -31,7 +31,7 @@ def plot(*, folders: tuple[Path, ...], out: Path | None, metrics: tuple[str, ...
         output.done({"picture": str(out), "runs": [run.name for run in runs]}, f"written to {out}")
         return
     wanted = metrics or ("loss",)
-    document = {run.name: {name: run.series(name) for name in wanted} for run in runs}
+    document = {run.name: {name: _points(run.series(name)) for name in wanted} for run in runs}
     try:
         width = min(_MOST_COLUMNS, output.errors.width)
         output.done({"runs": document}, "\n\n".join(draw_chart(runs, name, width=width) for name in wanted))
@@ -61,6 +61,10 @@ def _open(folders: tuple[Path, ...]) -> list[RunFiles]:
         return open_runs(folders)
     except ValueError as fault:
         raise CommandFailed(str(fault)) from fault
+
+
+def _points(curve: Series) -> dict[str, list[float]]:
+    return {"steps": list(curve.steps), "values": list(curve.values)}
 
 
 def _write(out: Path, runs: list[RunFiles], metrics: tuple[str, ...]) -> None:

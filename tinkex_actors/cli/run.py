@@ -18,7 +18,8 @@ from tinkex_actors.daemon.daemon import Daemon, open_daemon
 from tinkex_actors.daemon.errors import RunError, leaves
 from tinkex_actors.daemon.exits import ExitCode, exit_code_of
 from tinkex_actors.daemon.notify import Notifier
-from tinkex_actors.daemon.plan import Plan
+from tinkex_actors.daemon.page import missing_extra
+from tinkex_actors.daemon.plan import ObserverPlan, Plan
 from tinkex_actors.daemon.plan_checks import check_data
 from tinkex_actors.daemon.plan_file import read_plan
 from tinkex_actors.daemon.reloading import reload_plan
@@ -27,11 +28,29 @@ from tinkex_actors.daemon.site import Ending, RunState
 from tinkex_actors.settings import Settings
 from tinkex_actors.types import TinkerError
 
+_ANY_PORT = 0
 
-@click.command("run")
+
+class _Run(click.Command):
+    """Lets ``--observe`` go without its port: click would take the plan behind it for one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put in the port that is left out."""
+        given = [f"--observe={_ANY_PORT}" if one == "--observe" and not _is_port(args, place) else one
+                 for place, one in enumerate(args)]  # fmt: skip
+        return super().parse_args(ctx, given)
+
+
+def _is_port(args: list[str], place: int) -> bool:
+    return place + 1 < len(args) and args[place + 1].lstrip("-").isdecimal()
+
+
+@click.command("run", cls=_Run)
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--check", "is_check", is_flag=True, help="Check the plan completely, and start nothing.")
-def command(*, plan: Path, is_check: bool) -> int:
+@click.option("--observe", "port", type=click.IntRange(0, 65535), metavar="[PORT]",
+              help="Serve the observer's page on this machine, as the plan's [observer] table does; any free port if none is given.")  # fmt: skip
+def command(*, plan: Path, is_check: bool, port: int | None) -> int:
     """Train what PLAN (a TOML file) says, and carry on where it was left.
 
     Starting is recovering: the same command begins a run, resumes it after a stop, and repairs it after a crash of
@@ -40,7 +59,7 @@ def command(*, plan: Path, is_check: bool) -> int:
     """
     log_to_stderr()
     try:
-        found = read_plan(plan, os.environ)
+        found = _with_page(read_plan(plan, os.environ), port)
         check_data(found)
         if is_check:
             click.echo(f"{plan}: {len(found.runs)} run{'s' * (len(found.runs) != 1)}, no fault")
@@ -51,6 +70,16 @@ def command(*, plan: Path, is_check: bool) -> int:
         failure = next(leaves(group))
     click.echo(f"tinkex: {describe_failure(failure)}", err=True)
     return exit_code_of(failure)
+
+
+def _with_page(plan: Plan, port: int | None) -> Plan:
+    """Have the plan's page, or one of its own, on the port that the command line names."""
+    if port is None:
+        return plan
+    if (missing := missing_extra()) is not None:
+        raise click.UsageError(f"--observe needs {missing}; install tinkex-actors[observer]")
+    told = plan.observer or ObserverPlan()
+    return attrs.evolve(plan, observer=attrs.evolve(told, port=port or told.port))
 
 
 def _settings(plan: Plan) -> Settings | None:
@@ -66,6 +95,8 @@ def _settings(plan: Plan) -> Settings | None:
 async def _run(plan: Plan, settings: Settings | None) -> int:
     with RunView(Console(highlight=False), plan) as view:
         async with open_daemon(plan, settings=settings, tell=view.tell) as daemon, trio.open_nursery() as nursery:
+            if daemon.page is not None:
+                view.say(f"observer: {daemon.page.url}")
             citizen = Citizen(daemon, Notifier.from_environ(os.environ))
             await nursery.start(_Host(daemon, citizen, plan).signals().heed)
             await nursery.start(citizen.live)

@@ -113,10 +113,14 @@ def _walk(nodes: list[dict[str, Any]], depth: int) -> list[tuple[dict[str, Any],
 
 def _draw_runs(runs: list[dict[str, Any]]) -> RenderableType:
     rows = [
-        (run["name"], _say(run["step"]), _say(run["last_loss"]), _say(run["learning_rate"]), _say(run["tokens_per_second"]))
+        (run["name"], run["state"] or "-", _progress(run), *(_say(run[f"last_{name}"]) for name in ("loss", "learning_rate", "tokens_per_second")))
         for run in runs
     ]  # fmt: skip
-    return table(("Run", "Step", "Loss", "Learning rate", "Tokens/s"), rows)
+    return table(("Run", "State", "Step", "Loss", "Learning rate", "Tokens/s"), rows)
+
+
+def _progress(run: dict[str, Any]) -> str:
+    return f"{run['steps']:,}" + (f" of {run['of_steps']:,}" if isinstance(run["of_steps"], int) else "")
 
 
 def _draw_requests(one: dict[str, Any]) -> RenderableType:

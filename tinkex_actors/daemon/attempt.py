@@ -6,7 +6,7 @@ by :mod:`~tinkex_actors.daemon.recovery`.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 
 import trio
 from attrs import define
@@ -90,9 +90,19 @@ async def _live(site: RunSite, opened: AbstractAsyncContextManager[_Life]) -> Ru
 
 
 @asynccontextmanager
+async def _open_client(site: RunSite, session_id: SessionId | None = None) -> AsyncGenerator[TinkerClient]:
+    """Open the session of a life, in a tree that is called after the run; it is on the page, where there is one."""
+    async with open_tinker(
+        site.settings(), observers=site.observers, session_id=session_id, name=f"tinker-{site.name}"
+    ) as tinker:
+        with nullcontext() if site.watch is None else site.watch.showing(tinker):
+            yield tinker
+
+
+@asynccontextmanager
 async def _open_attached(site: RunSite, known: Known, attach: Attach) -> AsyncGenerator[_Life]:
     session_id = SessionId(attach.life.session_id)
-    async with open_tinker(site.settings(), observers=site.observers, session_id=session_id) as tinker:
+    async with _open_client(site, session_id) as tinker:
         trainer = await tinker.attach_training_client(ModelId(attach.life.model_id), next_number=attach.next_number)
         _log.info("went on with the model of the last process", run=site.name, step=attach.first_step)
         yield _Life(tinker, trainer, attach.life.life, attach.first_step, known)
@@ -100,7 +110,7 @@ async def _open_attached(site: RunSite, known: Known, attach: Attach) -> AsyncGe
 
 @asynccontextmanager
 async def _open_created(site: RunSite, known: Known) -> AsyncGenerator[_Life]:
-    async with open_tinker(site.settings(), observers=site.observers) as tinker:
+    async with _open_client(site) as tinker:
         await _fence(tinker, known)
         trainer, made, known = await _create(site, tinker, known)
         life = known.next_life

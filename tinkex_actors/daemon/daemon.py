@@ -8,7 +8,8 @@
 ::
 
     daemon (one_for_one)
-    ├─ local                   the embedded server, where the plan asks for it
+    ├─ observer                the page that shows it all, where the plan asks for it
+    ├─ local                   the embedded server, likewise
     ├─ sft (one_for_all)       a run: its limits are its own, and its end is nobody else's
     │  ├─ journal-sft
     │  └─ train-sft            attempt after attempt
@@ -29,6 +30,7 @@ from supervisors import (
     Actor,
     Backoff,
     ChildSpec,
+    ChildStopped,
     Event,
     Observer,
     Restart,
@@ -48,10 +50,12 @@ from tinkex_actors.daemon.errors import Fault, PlanError, RunGaveUp
 from tinkex_actors.daemon.journal import Journal, journal_name
 from tinkex_actors.daemon.journal_store import JournalStore
 from tinkex_actors.daemon.lock import hold_lock
+from tinkex_actors.daemon.page import Page, make_page
 from tinkex_actors.daemon.plan import Plan, digest_of
 from tinkex_actors.daemon.recovery import train_run
 from tinkex_actors.daemon.run_folder import CONFIG, JsonScalar, RunFolder
 from tinkex_actors.daemon.site import Ending, RunSite, RunState
+from tinkex_actors.observer import OpenedObserver
 from tinkex_actors.settings import Settings
 
 _MANY = 1_000
@@ -65,6 +69,22 @@ class Daemon:
     plan: Plan
     runs: Mapping[str, RunSite]
     root: Supervisor
+    _page: Page | None = None
+
+    @property
+    def page(self) -> OpenedObserver | None:
+        """Where the observer's page is; ``None`` while it is not served, or not planned."""
+        return None if self._page is None else self._page.opened
+
+    async def wait_for_page(self) -> OpenedObserver:
+        """Wait until the page is served, and say where.
+
+        Raises:
+            RuntimeError: The plan has none.
+        """
+        if self._page is None:
+            raise RuntimeError("the plan has no [observer]")
+        return await self._page.wait()
 
     async def wait(self) -> Mapping[str, Ending]:
         """Wait until every run has ended, and say how each did."""
@@ -109,8 +129,11 @@ async def open_daemon(
         FolderLocked: Another process works in a run's folder.
         RunFolderError: A folder cannot be made, written, or read.
         PlanError: A run was begun with another plan.
+        ValueError: The file of the page's token cannot be read, or holds none.
     """
-    observers, admission = tuple(observers), Admission(plan.limits.operations_in_flight, plan.limits.bytes_in_flight)
+    page = None if plan.observer is None else make_page(plan.observer, plan.folder)
+    observers = tuple(observers) if page is None else (*observers, page.watch)
+    admission = Admission(plan.limits.operations_in_flight, plan.limits.bytes_in_flight)
     place, shared = Place(), TokenBudget("limits.max_tokens", plan.limits.max_tokens)
     give_settings = _settings_of(plan, settings, place)
     sites: dict[str, RunSite] = {}
@@ -139,13 +162,17 @@ async def open_daemon(
         root = await stack.enter_async_context(
             open_supervisor("daemon", max_restarts=_MANY, observers=(*observers, watcher, CrashLog()))
         )
+        if page is not None:
+            for site in sites.values():
+                page.show(site)
+            await page.start(root)
         if plan.server.local:
             await root.start_child(_local_server(plan, place))
         for site in sites.values():
             site.root = root
             before = None if site.plan.after is None else sites[site.plan.after]
             await root.start_supervisor(_describe(site, before))
-        yield Daemon(plan, sites, root)
+        yield Daemon(plan, sites, root, page)
 
 
 def _describe(site: RunSite, before: RunSite | None) -> SupervisorSpec:
@@ -285,13 +312,19 @@ class _Watcher:
     sites: Mapping[str, RunSite]
 
     def notify(self, event: Event, /) -> None:
-        """A run whose actors crash too often has failed."""
-        if isinstance(event, SupervisorGaveUp):
-            name = event.path.rpartition("/")[2]
-            if name in self.sites:
+        """A run whose actors crash too often has failed; one whose subtree was stopped by order is stopped."""
+        name = getattr(event, "path", "").rpartition("/")[2]
+        if name not in self.sites:
+            return
+        match event:
+            case ChildStopped():
+                self.sites[name].end(Ending(state=RunState.STOPPED))
+            case SupervisorGaveUp():
                 gave_up = RunGaveUp(f"run {name} gave up: {event.error}")
                 gave_up.__cause__ = event.error
                 self.sites[name].end(Ending(state=RunState.FAILED, error=gave_up))
+            case _:
+                pass
 
 
 def _settings_of(plan: Plan, settings: Settings | None, place: Place) -> Callable[[], Settings]:

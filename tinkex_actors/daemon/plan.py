@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NewType, TypeAlias
 
 import attrs
 from attrs import field, frozen
@@ -23,7 +23,12 @@ from tinkex_actors.types import AdamParams
 
 Source: TypeAlias = Path | Reference
 """Where data comes from: a file, or a function."""
+Token = NewType("Token", str)
+"""A secret, never shown in a fault."""
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
+
+_SHORTEST_TOKEN = 16
+_LAST_PORT = 65535
 
 
 # ``Attribute[Any]``: attrs names the field's type so.
@@ -249,6 +254,43 @@ class DaemonPlan:
     """Where health is answered: ``host:port``, or a path for a UNIX socket."""
 
 
+def check_token(token: str) -> str:
+    """Return a token that can be one.
+
+    Raises:
+        ValueError: It is short enough to be guessed, or a header cannot carry it.
+    """
+    if len(token) < _SHORTEST_TOKEN or not token.isascii():
+        raise ValueError(f"token must be at least {_SHORTEST_TOKEN} ASCII characters; leave it out to have one made")
+    return token
+
+
+def _check_token(_: object, __: "attrs.Attribute[Any]", value: str | None) -> None:
+    if value is not None:
+        check_token(value)
+
+
+def _check_port(_: object, __: "attrs.Attribute[Any]", value: int) -> None:
+    if not 0 <= value <= _LAST_PORT:
+        raise ValueError(f"port must be 0 to {_LAST_PORT}, got {value}")
+
+
+@frozen(kw_only=True)
+class ObserverPlan:
+    """The page that shows the process: see :mod:`tinkex_actors.observer`. Its table may be empty."""
+
+    host: str = "127.0.0.1"
+    """Where to listen; beyond this machine, only who has the token may look."""
+    port: int = field(default=0, validator=_check_port)
+    """0 is any free one; ``tinkex observe`` finds it by the folder."""
+    allow_control: bool = False
+    """Whether who has the token may pause, resume, restart and stop actors."""
+    token: Token | None = field(default=None, validator=_check_token, repr=lambda token: repr(token and "***"))
+    """What a browser must show. Made anew at each start where one is needed and none is given."""
+    token_file: Path | None = None
+    """Where it is read from instead."""
+
+
 @frozen(kw_only=True)
 class Plan:
     """Everything a daemon is to do."""
@@ -261,6 +303,8 @@ class Plan:
     server: ServerPlan = field(factory=ServerPlan)
     limits: LimitsPlan = field(factory=LimitsPlan)
     daemon: DaemonPlan = field(factory=DaemonPlan)
+    observer: ObserverPlan | None = None
+    """The page, where there is to be one."""
     path: Path = Path("plan.toml")
     """The file it was read from, for messages."""
     base: Path = Path()

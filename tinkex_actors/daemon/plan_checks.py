@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tinkex_actors.daemon.datasets import read_examples
-from tinkex_actors.daemon.plan import Plan, RunPlan
+from tinkex_actors.daemon.page import missing_extra, read_token
+from tinkex_actors.daemon.plan import ObserverPlan, Plan, RunPlan
 from tinkex_actors.daemon.references import Reference
 from tinkex_actors.redaction import KEY_PREFIXES
 from tinkex_actors.settings import Settings
@@ -33,6 +34,8 @@ def find_faults(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[Key, s
             yield ("runs", name, *key), message
     yield from _check_order(plan)
     yield from _check_server(plan, environ)
+    if plan.observer is not None:
+        yield from _check_observer(plan.observer)
 
 
 def _check_run(run: RunPlan) -> Iterator[tuple[Key, str]]:
@@ -82,6 +85,18 @@ def _check_server(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[Key,
         Settings.from_environ(environ, base_url=server.url)
     except ValueError as error:
         yield ("server", "url"), str(error)
+
+
+def _check_observer(observer: ObserverPlan) -> Iterator[tuple[Key, str]]:
+    if (missing := missing_extra()) is not None:
+        yield ("observer",), f"needs {missing}; install tinkex-actors[observer]"
+    if observer.token is not None and observer.token_file is not None:
+        yield ("observer", "token_file"), "goes without token; leave one of them out"
+        return
+    try:
+        read_token(observer)
+    except ValueError as error:
+        yield ("observer", "token_file"), str(error)
 
 
 def _check_names(run: RunPlan, base: Path) -> Iterator[tuple[Key, str]]:

@@ -18,7 +18,7 @@ import attrs
 import cattrs
 
 from tinkex_actors.daemon.errors import Fault, PlanError
-from tinkex_actors.daemon.plan import Plan, Source
+from tinkex_actors.daemon.plan import Plan, Source, Token
 from tinkex_actors.daemon.plan_checks import Key, find_faults
 from tinkex_actors.daemon.references import Reference
 
@@ -127,6 +127,7 @@ def _converter(base: Path) -> cattrs.Converter:
     for kind, name in ((str, "text"), (int, "an integer"), (bool, "true or false")):
         converter.register_structure_hook(kind, _exactly(kind, name))
     converter.register_structure_hook(float, _read_number)
+    converter.register_structure_hook(Token, lambda value, _: _read_token(value))
     converter.register_structure_hook(Path, lambda value, _: base / _text(value))
     converter.register_structure_hook(Reference, lambda value, _: _read_reference(value))
     converter.register_structure_hook_func(_is_source, lambda value, _: _read_source(value, base))
@@ -173,6 +174,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"expected text that is not empty, got {_show(value)}")
     return value
+
+
+def _read_token(value: Any) -> Token:
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, got {type(value).__name__}")  # noqa: TRY004 - the converter's callers collect those
+    return Token(value)
 
 
 def _read_reference(value: Any) -> Reference:

@@ -14,6 +14,7 @@ from tinkex_actors.daemon.callbacks import Recovery
 from tinkex_actors.daemon.entries import JsonScalar
 from tinkex_actors.daemon.journal import Journal, Notebook, journal_name
 from tinkex_actors.daemon.plan import RunPlan
+from tinkex_actors.observer import Watch
 from tinkex_actors.settings import Settings
 
 
@@ -76,6 +77,8 @@ class RunSite:
     begins_from: Callable[[], Awaitable[str]] | None = None
     """Waits for the run that this one continues, and returns the path of its last checkpoint."""
     observers: tuple[Observer, ...] = ()
+    watch: Watch | None = None
+    """Shows the trees of its clients, where there is a page."""
     tell: Callable[["RunSite"], None] = lambda _: None
     """Told whenever `progress` has changed."""
     progress: Progress = field(factory=Progress)

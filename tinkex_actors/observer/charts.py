@@ -91,7 +91,7 @@ def open_runs(folders: Sequence[Path]) -> list[RunFiles]:
     runs = [RunFiles(folder) for folder in folders]
     for run in runs:
         run.refresh()
-        if not run.rows:
+        if not run.lines:
             raise ValueError(f"{run.path} has no steps; expected a run folder with a metrics.jsonl")
     return runs
 

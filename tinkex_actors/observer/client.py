@@ -23,7 +23,7 @@ class ObserverUnreachable(Exception):
 
 
 async def find_observer(folder: Path) -> OpenedObserver | None:
-    """Find the observer of the process that runs in *folder*, or in a folder below it; ``None`` when none answers."""
+    """Find the observer of the process that runs in *folder*, below it, or right above; ``None`` when none answers."""
     for page in await trio.to_thread.run_sync(_written, folder):
         if page is not None and await _is_alive(page):
             return page
@@ -41,7 +41,8 @@ async def ask_state(page: OpenedObserver, *, opened: list[str] | None = None) ->
 
 
 def _written(folder: Path) -> list[OpenedObserver | None]:
-    files = (folder / ADDRESS_FILE, *sorted(folder.glob(f"*/{ADDRESS_FILE}")))
+    folder = folder.resolve()
+    files = (folder / ADDRESS_FILE, *sorted(folder.glob(f"*/{ADDRESS_FILE}")), folder.parent / ADDRESS_FILE)
     return [read_address(file) for file in files]
 
 

@@ -7,14 +7,14 @@
     exporter.close()
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import define
+from attrs import define, field
 
-from tinkex_actors.observer.run_files import RunFiles
+from tinkex_actors.observer.jsonl import Lines
+from tinkex_actors.observer.run_files import RunFiles, number_in
 
 
 class Logger(Protocol):
@@ -75,26 +75,33 @@ class RunLogger:
 
 @define(eq=False)
 class Exporter:
-    """Hands a run folder's lines to a logger, each once and in order."""
+    """Hands a run folder's lines to a logger, each once and in order; a run that is begun anew is told anew."""
 
     run: RunFiles
     logger: Logger
-    pushed: int = 0
-    """Lines handed over so far."""
+    _lines: Lines = field(init=False)
+    _place: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._lines = Lines(self.run.path / "metrics.jsonl")
 
     def push(self) -> int:
         """Read what was added to the folder, hand it over, and say how many lines that were. Blocks."""
+        if self._lines.begins_anew():
+            self._place = 0
+        before = self._place
+        for row in self._lines.read_on():
+            if self._place == 0:
+                self._tell_config()
+            step = row.get("step", self._place)
+            self.logger.log(_numbers(row), step=step if isinstance(step, int) else self._place)
+            self._place += 1
+        return self._place - before
+
+    def _tell_config(self) -> None:
         self.run.refresh()
-        if self.pushed > len(self.run.rows):
-            self.pushed = 0  # another file: the run was begun anew
-        if self.pushed == 0 and self.run.config:
+        if self.run.config:
             self.logger.log_config(self.run.config)
-        added = self.run.rows[self.pushed :]
-        for place, row in enumerate(added, start=self.pushed):
-            step = row.get("step", place)
-            self.logger.log(_numbers(row), step=step if isinstance(step, int) else place)
-        self.pushed += len(added)
-        return len(added)
 
     def close(self) -> None:
         """Have the logger write what is left."""
@@ -103,8 +110,5 @@ class Exporter:
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
     """Take the finite numbers of a line; the step is no curve."""
-    return {
-        name: float(value)
-        for name, value in row.items()
-        if name != "step" and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
+    found = {name: number_in(value) for name, value in row.items() if name != "step"}
+    return {name: number for name, number in found.items() if number is not None}

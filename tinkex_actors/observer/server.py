@@ -85,7 +85,7 @@ def _prepare(watch: Watch, settings: ObserverSettings) -> tuple[Any, Any, Any]:
     config.graceful_timeout = _GRACE
     config.include_server_header = False
     config.errorlog = logging.getLogger("hypercorn.error")  # whose own handler would pass by what redacts
-    state = State(watch, RunView(settings.runs), settings.allow_control)
+    state = State(watch, RunView(settings.runs, watch.reports), settings.allow_control)
     return Doors(state, settings).app(), cast("Any", hypercorn.trio.serve), config  # pyright: ignore[reportUnknownMemberType] # bare dicts in its types
 
 
@@ -116,7 +116,8 @@ class _addressed:  # noqa: N801 - a context manager, read as a word
         part.replace(self._file)
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
+        # Another process may have written its own there since.
+        if self._file is not None and read_address(self._file) == self._page:
             with suppress(OSError):
                 self._file.unlink()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tinkex_actors.cli import inside
 from tests.tinkex_actors.cli.process import read_line, running, tinkex
 
 PLAN = """\
@@ -138,3 +139,24 @@ def test_a_second_daemon_on_a_folder_is_told_the_pid_of_the_first(folder: Path) 
 
     assert second.returncode == 74
     assert f"in use by process {process.pid}" in second.stderr
+
+
+@pytest.mark.parametrize("where", ["the plan", "--observe", "--observe 0"])
+def test_a_run_is_seen_on_its_page_while_it_trains(folder: Path, where: str) -> None:
+    """By the plan's table or by the command line; `tinkex top` finds it by the folder, the log says where it is."""
+    table = "[observer]\n" if where == "the plan" else ""
+    (folder / "plan.toml").write_text(PLAN.format(steps=4000) + table)
+    arguments = ["run", *(where.split() if not table else ()), "plan.toml"]
+    with running(arguments, folder) as process:
+        while json.loads(read_line(process))["step"] != 2:
+            pass
+        shown = inside.tinkex("top", folder)
+        served = json.loads((folder / "runs" / "observer.json").read_text())
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+
+    assert shown.status == 0, shown.err
+    for words in ("tinker-sft", "train-sft", "of 4,000", "forward_backward"):
+        assert words in shown.out
+    assert f'"url": "{served["base_url"]}"' in stderr
+    assert not (folder / "runs" / "observer.json").exists()

@@ -67,7 +67,7 @@ def test_the_process_is_found_by_its_folder_and_shown(observed: tuple[Path, str]
     """Its tree, its run, its requests, what waits, and what happened; without colour off a terminal."""
     shown = _shown(tinkex("top", observed[0]))
 
-    for words in ("worker", "running", "41", "1.25", "sample", "waits for the server", "ChildCrashed"):
+    for words in ("worker", "running", "42", "1.25", "sample", "waits for the server", "ChildCrashed"):
         assert words in shown
     assert "\x1b" not in shown
 

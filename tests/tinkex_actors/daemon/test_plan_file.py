@@ -155,3 +155,46 @@ def test_the_identity_is_what_decides_the_result(folder: Path) -> None:
 
     assert digest_of(run.identity()) == digest_of(careful.identity())
     assert digest_of(run.identity()) != digest_of(other.identity())
+
+
+def test_an_empty_table_is_a_page_and_none_is_none(folder: Path) -> None:
+    """On this machine, for looking only."""
+    assert read(folder, GOOD).observer is None
+    found = read(folder, GOOD + "[observer]\n").observer
+    assert found is not None
+    assert (found.host, found.port, found.allow_control, found.token) == ("127.0.0.1", 0, False, None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "key", "message"),
+    [
+        ("prot = 1", 11, "observer.prot", "unknown key; did you mean 'port'?"),
+        ("port = 70000", 11, "observer.port", "must be 0 to 65535, got 70000"),
+        ("token = 'short'", 11, "observer.token", "must be at least 16 ASCII characters; leave it out to have one made"),
+        ("token = 12345678901234567890", 11, "observer.token", "expected text, got int"),
+        ("token_file = 'gone'", 11, "observer.token_file", "cannot be read: No such file or directory"),
+        ("token_file = 'data.jsonl'\ntoken = 'sixteen letters, one'", 11, "observer.token_file", "goes without token; leave one of them out"),
+        ("token_file = 'empty'", 11, "observer.token_file", "token must be at least 16 ASCII characters"),
+        ("allow_control = 1", 11, "observer.allow_control", "expected true or false, got 1"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_page_is_found_with_the_plan(
+    folder: Path, lines: str, line: int, key: str, message: str
+) -> None:
+    """Before anything starts, with file, line and key; and no secret in the words."""
+    (folder / "empty").touch()
+
+    ((found_line, found_key, found_message),) = faults(folder, f"{GOOD}[observer]\n{lines}\n")
+
+    assert (found_line, found_key) == (line, key)
+    assert message in found_message
+    assert "1234567890" not in found_message
+
+
+def test_a_page_without_its_libraries_is_a_fault(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to install."""
+    monkeypatch.setattr("tinkex_actors.daemon.plan_checks.missing_extra", lambda: "starlette")
+
+    assert faults(folder, GOOD + "[observer]\n") == [
+        (10, "observer", "needs starlette; install tinkex-actors[observer]")
+    ]
