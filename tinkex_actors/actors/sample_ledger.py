@@ -14,6 +14,7 @@ from tinkex_actors.actors.errors import OperationWithdrawn, fresh
 from tinkex_actors.actors.ledger import Entry, nobody
 from tinkex_actors.actors.operation import Value
 from tinkex_actors.actors.queue_state import QueueWatch
+from tinkex_actors.actors.stream_place import StreamPlace
 from tinkex_actors.types.ids import SamplingSessionId
 
 COPY_SPAN = 10**9
@@ -33,9 +34,11 @@ class SampleLedger:
     copy: int = 0
     """Which copy of the sampling client this is: each has numbers of its own, 10^9 of them."""
     next_number: int = field(default=0, init=False)
-    waiting: deque[Entry] = field(factory=deque[Entry])
+    waiting: deque[Entry | StreamPlace] = field(factory=deque[Entry | StreamPlace])
     open: dict[int, Entry] = field(factory=dict[int, Entry])
     """Numbered and not yet answered; with a promise or, in doubt, without."""
+    streams: dict[int, StreamPlace] = field(factory=dict[int, StreamPlace])
+    """Numbered and not yet closed. They are read by their users, and worked off by nobody."""
     end: Exception | None = None
     """Why nothing more is taken in, once that is so."""
     knock: Callable[[], None] = nobody
@@ -50,8 +53,13 @@ class SampleLedger:
         self.queue = QueueWatch(self.name, "sampling")
         self.next_number = self.copy * COPY_SPAN
 
-    def enlist(self, entry: Entry) -> None:
-        """Let a sample wait.
+    @property
+    def places_taken(self) -> int:
+        """How many samples and streams are open."""
+        return len(self.open) + len(self.streams)
+
+    def enlist(self, entry: Entry | StreamPlace) -> None:
+        """Let a sample wait, or a stream.
 
         Raises:
             TinkerError: The ledger takes in nothing more; a fresh copy of the reason.
@@ -62,20 +70,23 @@ class SampleLedger:
         self.waiting.append(entry)
         self.knock()
 
-    def take_number(self) -> int:
-        """Number a sample that is not kept here, as a stream is not: it cannot be asked for twice.
-
-        Raises:
-            TinkerError: The ledger takes in nothing more; a fresh copy of the reason.
-        """
-        if self.end is not None:
-            raise fresh(self.end)
-        self.next_number += 1
-        return self.next_number - 1
+    def leave(self, place: StreamPlace) -> None:
+        """A stream is closed, or was given up in line: its place is free."""
+        if place.number is not None:
+            self.streams.pop(place.number, None)
+        elif place in self.waiting:
+            self.waiting.remove(place)
+        self.knock()
 
     def begin(self) -> int:
-        """Open the next sample that waits, and return its new number."""
-        return self._open(self.waiting.popleft())
+        """Open what waits first, and return its new number. A stream is told, and goes on by itself."""
+        first = self.waiting.popleft()
+        if isinstance(first, Entry):
+            return self._open(first)
+        number = self._take_number()
+        self.streams[number] = first
+        first.admit(number)
+        return number
 
     def renumber(self, number: int) -> int | None:
         """Make a new request of an open sample whose promise is lost; ``None`` if it is no longer open."""
@@ -107,13 +118,18 @@ class SampleLedger:
     def close(self, error: Exception) -> None:
         """Fail everything that is not settled, and take in nothing more."""
         self.end = error
-        for entry in (*self.open.values(), *self.waiting):
-            entry.slot.fail(fresh(error))
+        for one in (*self.open.values(), *self.streams.values(), *self.waiting):
+            (one.slot if isinstance(one, Entry) else one).fail(fresh(error))
         self.open.clear()
+        self.streams.clear()
         self.waiting.clear()
 
     def _open(self, entry: Entry) -> int:
-        number = self.take_number()
+        number = self._take_number()
         entry.take(number)
         self.open[number] = entry
         return number
+
+    def _take_number(self) -> int:
+        self.next_number += 1
+        return self.next_number - 1

@@ -72,7 +72,7 @@ class Sampler(Crashable):
         if not self._record.capabilities.bulk_poll:
             # With one poll for all of them, the server does not mind how many there are.
             limit = min(limit, self._record.config.sample_max_concurrent_requests)
-        while self._ledger.waiting and len(self._ledger.open) < limit:
+        while self._ledger.waiting and self._ledger.places_taken < limit:
             self.start_soon(self._carry, self._ledger.begin())
 
     # Each entry knows the type of its result.
@@ -91,7 +91,7 @@ class Sampler(Crashable):
             await self.work_off()
 
     async def _carry(self, number: int) -> None:
-        """Bring the open sample *number* to its end, beside the turn."""
+        """Bring the open sample *number* to its end, beside the turn. A stream has whoever reads it for that."""
         entry = self._ledger.open.get(number)
         if entry is None:
             return

@@ -15,6 +15,7 @@ from supervisors import Name
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.ledger import Entry, Ledger
 from tinkex_actors.actors.sample_ledger import SampleLedger
+from tinkex_actors.actors.stream_place import StreamPlace
 from tinkex_actors.log import get_log
 from tinkex_actors.settings import Figures
 from tinkex_actors.types.futures import QueueState
@@ -68,16 +69,17 @@ class Wait:
 def list_waits(ledgers: Ledgers, now: float) -> tuple[Wait, ...]:
     """Describe all that waits, client by client, in the order it will be done."""
     return tuple(
-        _describe(ledger.name, entry, now)
+        _describe(ledger.name, one, now)
         for ledger in ledgers.values()
-        for entry in _entries(ledger)
-        if not entry.slot.is_settled
+        for one in _list_open(ledger)
+        if (not one.slot.is_settled if isinstance(one, Entry) else one.is_waiting)
     )
 
 
-def _entries(ledger: Ledger | SampleLedger) -> Iterable[Entry]:
+def _list_open(ledger: Ledger | SampleLedger) -> Iterable[Entry | StreamPlace]:
     yield from ledger.open.values()
     if isinstance(ledger, SampleLedger):
+        yield from ledger.streams.values()
         yield from ledger.waiting
         return
     calls = ([ledger.in_doubt] if ledger.in_doubt is not None else []) + list(ledger.waiting)
@@ -86,14 +88,15 @@ def _entries(ledger: Ledger | SampleLedger) -> Iterable[Entry]:
         yield from (entry for entry in call.entries if entry.number is None or entry.number not in ledger.open)
 
 
-def _describe(client: str, entry: Entry, now: float) -> Wait:
-    standing, promise = entry.operation.standing, entry.slot.promise
+def _describe(client: str, one: Entry | StreamPlace, now: float) -> Wait:
+    work = one.operation if isinstance(one, Entry) else one
+    standing, promise = work.standing, one.slot.promise if isinstance(one, Entry) else None
     if standing.since is None:
         standing.since = now
     return Wait(
         client=client,
-        operation=entry.operation.name,
-        number=entry.number,
+        operation=work.name,
+        number=one.number,
         request_id=None if promise is None else promise.request_id,
         age=now - standing.since,
         waits_for=standing.waits_for,

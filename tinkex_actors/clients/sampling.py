@@ -122,7 +122,9 @@ class SamplingClient:
                     print(token.index, token.token, token.logprob, token.stop_reason)
 
         Where the server does not stream, the tokens of each sequence come when it is complete, each sequence being a request
-        of its own (with the seed plus its index, where a seed is given). Leaving the block early ends the drawing.
+        of its own (with the seed plus its index, where a seed is given). Leaving the block early ends the drawing, and so does
+        ``await stream.aclose()``. A stream waits its turn among the samples, for pauses and budgets as they do; it is sent
+        again while nothing of it has come, and no more once a token has.
 
         Args:
             prompt: At least one token.
@@ -136,7 +138,8 @@ class SamplingClient:
         request = self._request(prompt, num_samples, sampling_params)
         tree = self._tree
         source = StreamSource(tree.transport, tree.record, self._ledger, tree.settings.figures)
-        return source.open(request, lambda: [self._submit(part) for part in _one_by_one(request)])
+        weight = estimate_bytes(prompt)
+        return source.open(request, weight, lambda: [self._submit(part) for part in _one_by_one(request)])
 
     def _request(
         self, prompt: ModelInput, num_samples: int, sampling_params: SamplingParams | None, **options: Any

@@ -34,7 +34,8 @@ class DirectTransport:
 
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send *body* and read the answer."""
-        if route.lane not in HOT_LANES or route.method != "POST" or body.path_values or body.query:
+        is_hot = route.lane in HOT_LANES and route.method == "POST" and not route.is_streamed
+        if not is_hot or body.path_values or body.query:
             return await self._cold.send(route, body)
         try:
             return await self._send_hot(route, body)

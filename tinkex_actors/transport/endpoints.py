@@ -283,6 +283,9 @@ CREATE_VIA_LOAD: OperationRow[LoadWeightsRequest, LoadWeightsResponse] = Operati
 
 # ---------------------------------------------------------------------- sampling
 
+_BACKPRESSURE = (("X-Tinker-Sampling-Backpressure", "1"),)
+"""Tells the server that a 429 is understood as a pause."""
+
 CREATE_SAMPLING_SESSION: Question[CreateSamplingSessionRequest, CreateSamplingSessionResponse] = Question(
     name="create_sampling_session",
     path="/api/v1/create_sampling_session",
@@ -300,6 +303,7 @@ SAMPLE: OperationRow[SampleRequest, SampleResponse] = OperationRow(
     path="/api/v1/asample",
     lane=Lane.SAMPLE,
     persistence=Persistence.PATIENCE,
+    headers=_BACKPRESSURE,
     result=SampleResponse,
     request_type="Sample",
 )
@@ -307,8 +311,10 @@ STREAM_SAMPLE: Endpoint[SampleRequest] = Endpoint(
     name="stream_sample",
     path="/api/v1/stream_sample",
     lane=Lane.SAMPLE,
-    persistence=Persistence.ONCE,
+    persistence=Persistence.PATIENCE,
+    headers=_BACKPRESSURE,
     accept="text/event-stream",
+    is_streamed=True,
     feature="samples token by token",
 )
 """Answered with server-sent events."""

@@ -28,7 +28,7 @@ def route_headers(route: Route, silence: float) -> dict[str, str]:
         headers["Content-Type"] = route.content_type
     if route.content_encoding:
         headers["Content-Encoding"] = route.content_encoding
-    return headers
+    return headers | dict(route.headers)
 
 
 def attempt_headers(route: Route, body: Body) -> dict[str, str]:

@@ -4,13 +4,12 @@ What is plugged in below httpx (our pool, a user's transport, a mock) is an argu
 header: one of them is the key.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import cast
 from urllib.parse import quote
 
 import httpx
-from attrs import evolve
 
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.coding import ACCEPTED, MAX_DECODED_BYTES, decode_content
@@ -18,8 +17,8 @@ from tinkex_actors.transport.headers import attempt_headers, client_headers, rou
 from tinkex_actors.transport.lean.reader import fields_by_name
 from tinkex_actors.transport.lean.transport import LANE
 from tinkex_actors.transport.no_answer import no_answer
-from tinkex_actors.transport.seam import Answer, Body, Content, Route
-from tinkex_actors.transport.streams import StreamedAnswer, open_answer, open_link
+from tinkex_actors.transport.seam import Answer, Body, Content, Lane, Route
+from tinkex_actors.transport.streams import StreamedAnswer, begin_reading, end_iterator, open_link
 
 _MAX_URLS = 1000
 
@@ -63,7 +62,7 @@ class HttpTransport:
         self._settings = settings
         self._address = address
         self._headers = client_headers(settings)
-        self._fixed: dict[tuple[str, str, str, str, float], httpx.Headers] = {}
+        self._fixed: dict[tuple[object, ...], httpx.Headers] = {}
         self._urls: dict[str, httpx.URL] = {}
 
     async def send(self, route: Route, body: Body, /) -> Answer:
@@ -74,18 +73,12 @@ class HttpTransport:
             if route.follows_redirect and response.has_redirect_location:
                 await response.aclose()
                 response = await self._client.send(_bare_request(request, response), stream=True)
+            if route.is_streamed and response.is_success:
+                reading = begin_reading(response, route)
+                return Answer(status=reading.status, headers=reading.headers, stream=reading)
             return await _read(response)
         except httpx.RequestError as fault:
             raise no_answer(route, self._address(), fault) from fault
-
-    def open_stream(self, route: Route, body: Body, /) -> AbstractAsyncContextManager[StreamedAnswer]:
-        """Send *body*, and read the answer within the block while it arrives.
-
-        Raises:
-            APIConnectionError: No answer.
-        """
-        request = self._request(route, evolve(body, headers={"Accept-Encoding": "identity", **body.headers}))
-        return open_answer(self._client, request, route)
 
     def open_link(
         self, route: Route, url: str, headers: Mapping[str, str], /
@@ -116,7 +109,8 @@ class HttpTransport:
             content=None if route.method == "GET" else content,
             headers=headers,
             timeout=httpx.Timeout(silence, connect=min(figures.connect_timeout, silence)),
-            extensions={LANE: route.lane.value},
+            # A stream holds its connection as long as a wait for a result does: submitting must not wait for it.
+            extensions={LANE: (Lane.RETRIEVE if route.is_streamed else route.lane).value},
         )
         if route.method != "GET":
             request.stream = _OneChunk(content)
@@ -124,11 +118,11 @@ class HttpTransport:
 
     def _fixed_headers(self, route: Route, silence: float) -> httpx.Headers:
         """What is the same for every request to *route*: put together once, since httpx takes its time over it."""
-        key = (route.method, route.accept, route.content_type, route.content_encoding, silence)
+        key = (route.method, route.accept, route.content_type, route.content_encoding, route.headers, silence)
         headers = self._fixed.get(key)
         if headers is None:
             headers = self._fixed[key] = httpx.Headers(self._headers)
-            headers.update({"Accept-Encoding": ACCEPTED})
+            headers.update({"Accept-Encoding": "identity" if route.is_streamed else ACCEPTED})
             headers.update(route_headers(route, silence))
         return headers
 
@@ -155,13 +149,13 @@ async def _read_raw(response: httpx.Response) -> bytes:
     content = bytearray()
     # The stream below the response is read, not the response: the latter wraps every piece three times. Its iterator is a
     # generator, which a cancelled reader must not leave half-way.
-    pieces = cast("AsyncGenerator[bytes, None]", aiter(cast("httpx.AsyncByteStream", response.stream)))
+    pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
     try:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                content += piece
-                if len(content) > MAX_DECODED_BYTES:
-                    raise httpx.DecodingError(f"the answer has more than {MAX_DECODED_BYTES} bytes")
+        async for piece in pieces:
+            content += piece
+            if len(content) > MAX_DECODED_BYTES:
+                await end_iterator(pieces)
+                raise httpx.DecodingError(f"the answer has more than {MAX_DECODED_BYTES} bytes")
     finally:
         await response.aclose()
     return bytes(content)

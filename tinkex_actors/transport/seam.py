@@ -8,7 +8,7 @@ puts them in order.
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import orjson
 from attrs import field, frozen
@@ -68,6 +68,10 @@ class Route:
     content_encoding: str = ""
     """``zstd`` where the content is to be compressed."""
     accept: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+    """What every request to it says besides."""
+    is_streamed: bool = False
+    """Whether a success is handed over as soon as it begins, as ``Answer.stream``."""
     follows_redirect: bool = False
     """Whether an answer that lies elsewhere is fetched from there, once and without any header of ours: signed links."""
     is_vital: bool = False
@@ -96,6 +100,25 @@ class Body:
     """Where the layers say what holds it up; the same for every attempt."""
 
 
+class AnswerStream(Protocol):
+    """The content of an answer that is still on its way: ``async for block in stream``, once, then ``aclose``."""
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> bytes:
+        """Return the next piece of the content.
+
+        Raises:
+            APITimeoutError: The server has been silent for too long.
+            APIConnectionError: The connection was lost before the end.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give up what has not come; may be called twice."""
+        ...
+
+
 @frozen(kw_only=True)
 class Answer:
     """What the server said, whatever its status."""
@@ -106,6 +129,8 @@ class Answer:
     content: bytes = b""
     attempts: int = 1
     """How many requests it took."""
+    stream: AnswerStream | None = None
+    """The content instead of ``content``, where the route is streamed; whoever takes the answer closes it."""
 
     @property
     def is_success(self) -> bool:

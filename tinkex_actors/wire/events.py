@@ -15,6 +15,8 @@ from tinkex_actors.wire.json_codec import parse
 
 _OPERATION = "stream_sample"
 _LONGEST_EVENT = 1_000_000
+_TOO_MANY = 2**31
+"""Tokens and sequences are numbered below it."""
 
 
 @frozen
@@ -116,7 +118,7 @@ def _read_token(body: dict[str, Any]) -> SampledToken | None:
     match body:
         case {"kind": "done"}:
             return None
-        case {"kind": "token", "index": int(index), "token_id": int(token)} if index >= 0:
+        case {"kind": "token", "index": index, "token_id": token} if _is_count(index) and _is_count(token):
             reason = body.get("finish_reason")
             if reason is not None and reason not in set(StopReason):
                 raise Mismatch("finish_reason", "stop or length", show(reason))
@@ -125,10 +127,14 @@ def _read_token(body: dict[str, Any]) -> SampledToken | None:
             raise Mismatch("", "a token or the end", show(body))
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _TOO_MANY
+
+
 def _read_logprob(value: Any) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if type(value) not in {int, float}:
         raise Mismatch("logprob", "a number", show(value))
     return float(value)
 

@@ -1,73 +1,20 @@
 """Tokens as they are drawn."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-
-import httpx
 import pytest
 import trio
-from attrs import define, field
 from trio.testing import MockClock
 
-from tests.tinkex_actors.fake_tinker import FakeTinker, Say, open_fake
+from tests.tinkex_actors.clients.streaming import FIRST, LAST, PROMPT, StreamingTinker, sampler_of
+from tests.tinkex_actors.fake_tinker import FakeTinker, Say
 from tinkex_actors.clients import SamplingClient, open_tinker
 from tinkex_actors.local import ServerOptions
 from tinkex_actors.types import (
     APIConnectionError,
     BadRequestError,
-    ModelInput,
     RequestFailedError,
     ResponseInvalid,
     SamplingParams,
 )
-
-PROMPT = ModelInput.from_ints([1, 2])
-FIRST = b'data: {"kind": "token", "index": 0, "token_id": 5, "logprob": -0.5}\n\n'
-LAST = b'data: {"kind": "token", "index": 0, "token_id": 6, "logprob": -0.25, "finish_reason": "length"}\n\n'
-DONE = b'data: {"kind": "done", "total_tokens": 2}\n\n'
-
-
-class Drip(httpx.AsyncByteStream):
-    """Sends one piece a second, and then breaks off if it is told to."""
-
-    def __init__(self, pieces: list[bytes], *, breaks: bool) -> None:
-        self._rest, self._breaks = list(pieces), breaks
-        self.is_closed = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        await trio.sleep(1)
-        if self._rest:
-            return self._rest.pop(0)
-        if self._breaks:
-            raise httpx.ReadError("lost on the way")
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        self.is_closed = True
-
-
-@define
-class StreamingTinker(FakeTinker):
-    """The service, with streams."""
-
-    pieces: list[bytes] = field(factory=lambda: [FIRST, LAST, DONE])
-    breaks: bool = False
-    drips: list[Drip] = field(factory=list[Drip])
-
-    async def _carry_out(self, route: str, request: httpx.Request) -> httpx.Response:
-        if route != "stream_sample":
-            return await super()._carry_out(route, request)
-        self.drips.append(Drip(self.pieces, breaks=self.breaks))
-        return httpx.Response(200, stream=self.drips[-1])
-
-
-@asynccontextmanager
-async def sampler_of(fake: FakeTinker) -> AsyncGenerator[SamplingClient]:
-    async with open_fake(fake) as tinker:
-        yield await tinker.create_sampling_client(base_model="fake/model")
 
 
 @pytest.mark.tinkex("F048", "F247")
