@@ -152,6 +152,9 @@ class Figures:
 
     sample_in_flight: float = field(default=inf, validator=_above_zero)
     """How many samples of one sampling session may be unanswered at once; the server may say less (2,000)."""
+    progress_timeout: float = field(default=7200.0, validator=_above_zero)
+    """How long samples of one sampling session may wait while none of them is answered, before they are given up with
+    `APITimeoutError`; infinity turns that off, and so may the server. Training waits for as long as its server takes."""
     sample_resubmissions: int = field(default=10, validator=_not_negative)
     """How often a sample is asked for anew whose promise the server has lost."""
     submissions_at_once: int = field(default=400, validator=_above_zero)

@@ -39,6 +39,8 @@ class SampleLedger:
     """Numbered and not yet answered; with a promise or, in doubt, without."""
     streams: dict[int, StreamPlace] = field(factory=dict[int, StreamPlace])
     """Numbered and not yet closed. They are read by their users, and worked off by nobody."""
+    answered: int = 0
+    """How many samples have brought a result."""
     end: Exception | None = None
     """Why nothing more is taken in, once that is so."""
     knock: Callable[[], None] = nobody
@@ -113,7 +115,14 @@ class SampleLedger:
         """Write down how the open sample *number* ended."""
         entry = self.open.pop(number, None)
         if entry is not None:
+            self.answered += isinstance(fate, Value)
             entry.settle(fate)
+
+    def abandon(self, entry: Entry, error: Exception) -> None:
+        """Fail an open sample for want of an answer, and let whoever works on it know."""
+        if entry.number is not None and self.open.pop(entry.number, None) is not None:
+            entry.slot.fail(error)
+            self.knock()
 
     def close(self, error: Exception) -> None:
         """Fail everything that is not settled, and take in nothing more."""

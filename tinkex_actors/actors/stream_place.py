@@ -29,6 +29,8 @@ class StreamPlace:
     """Its sequence number, once it has its place."""
     error: Exception | None = None
     """Why it ended, if the client was closed or lost its session."""
+    tokens: int = 0
+    """How many have come."""
     is_waiting: bool = True
     """Whether somebody waits for the server at the moment; a reader who is busy elsewhere does not."""
     _admitted: trio.Event = field(factory=trio.Event)
@@ -82,7 +84,8 @@ class StreamPlace:
         self._raise_failure()
 
     def note_progress(self) -> None:
-        """Something has come: what it waits for from now on, it has not waited for before."""
+        """A token has come: what it waits for from now on, it has not waited for before."""
+        self.tokens += 1
         self.standing.since = None
 
     def _raise_failure(self) -> None:

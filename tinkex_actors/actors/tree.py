@@ -304,6 +304,10 @@ async def _open_root(
         yield root
 
 
+def _make_waits(tree: TinkerTree) -> Waits:
+    return Waits(tree.ledgers, tree.settings.figures, lambda: tree.record.config.sample_enable_stuck_detection)
+
+
 async def _start(tree: TinkerTree, reporter: "_Reporter", before: ChildSpec[Actor] | None) -> None:
     with working_on(tree.record):
         await _start_all(tree, reporter, before)
@@ -319,7 +323,7 @@ async def _start_all(tree: TinkerTree, reporter: "_Reporter", before: ChildSpec[
         )
         telemetry.cast_nowait(Telemetry.begin_session)
         reporter.telemetry = telemetry
-    await tree.root.start_child(lambda: Waits(tree.ledgers, tree.settings.figures), name=WAITS)
+    await tree.root.start_child(lambda: _make_waits(tree), name=WAITS)
     await tree.root.start_supervisor(_group(tree))
 
 

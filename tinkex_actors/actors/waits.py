@@ -1,12 +1,13 @@
 """Says why it waits: every pending operation with its reason, on demand and, when it takes long, in the log.
 
-Nothing here decides anything: the layers and the poller write down where a request stands, and this reads it. What waits
-for long is told once for each client, operation and reason, with how many wait and how long the oldest does, and again each
-time that has doubled.
+The layers and the poller write down where a request stands, and this reads it. What waits for long is told once for each
+client, operation and reason, with how many wait and how long the oldest does, and again each time that has doubled. A
+sample that waits while nothing comes at all is given up in the end: see `progress`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 
 import trio
 from attrs import define, field, frozen
@@ -14,6 +15,7 @@ from attrs import define, field, frozen
 from supervisors import Name
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.ledger import Entry, Ledger
+from tinkex_actors.actors.progress import ProgressWatch, give_up
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.stream_place import StreamPlace
 from tinkex_actors.log import get_log
@@ -135,19 +137,39 @@ class WaitLog:
 class Waits(Crashable):
     """Looks at what waits, every now and then."""
 
-    def __init__(self, ledgers: Ledgers, figures: Figures) -> None:
-        """Watch *ledgers*, which others may change at any time."""
+    def __init__(self, ledgers: Ledgers, figures: Figures, gives_up: Callable[[], bool]) -> None:
+        """Watch *ledgers*, which others may change at any time.
+
+        Args:
+            ledgers: By name.
+            figures: How often to look, and what is long.
+            gives_up: Whether the server wants stuck samples to be given up.
+        """
         self._ledgers = ledgers
         self._figures = figures
+        self._gives_up = gives_up
         self._log = WaitLog(figures.wait_log_first)
+        self._progress = defaultdict[str, ProgressWatch](ProgressWatch)
 
     async def on_start(self) -> None:
         """Begin to look."""
         self.send_every(self._figures.wait_check, Waits.look)
 
     async def look(self) -> None:
-        """Tell what has waited for long."""
-        for group in self._log.choose(list_waits(self._ledgers, trio.current_time())):
+        """Tell what has waited for long, and give up what has waited for too long."""
+        self._tell(list_waits(self._ledgers, trio.current_time()))
+        if self._figures.progress_timeout < inf and self._gives_up():
+            self._end_stuck(self._figures.progress_timeout)
+
+    def _end_stuck(self, timeout: float) -> None:
+        now = trio.current_time()
+        for name, ledger in list(self._ledgers.items()):
+            if isinstance(ledger, SampleLedger):
+                for one in self._progress[name].find_stuck(ledger, now, timeout):
+                    give_up(ledger, one, timeout)
+
+    def _tell(self, waits: Iterable[Wait]) -> None:
+        for group in self._log.choose(waits):
             _log.warning(
                 f"{group[0].operation} waits for {group[0].waits_for}",
                 client=group[0].client,

@@ -4,6 +4,7 @@ The format is that of the HTML standard: lines end with LF, CR or both; a blank 
 colon are comments; several ``data`` lines are one text. The result does not depend on where the pieces are cut.
 """
 
+import re
 from typing import Any
 
 from attrs import define, field, frozen
@@ -15,6 +16,7 @@ from tinkex_actors.wire.json_codec import parse
 
 _OPERATION = "stream_sample"
 _LONGEST_EVENT = 1_000_000
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _TOO_MANY = 2**31
 """Tokens and sequences are numbered below it."""
 
@@ -37,6 +39,7 @@ class EventDecoder:
     """
 
     _rest: bytes = b""
+    """What is left of the last line."""
     _data: list[str] = field(factory=list[str])
     _event: str = ""
     _id: str = ""
@@ -44,24 +47,22 @@ class EventDecoder:
 
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
         """Return the events that *piece* completes, in order."""
-        self._rest += piece
+        text, begin = self._rest + piece, 0
         events: list[ServerSentEvent] = []
-        while (line := self._take_line()) is not None:
-            event = self._read(line)
+        for line_end in _LINE_END.finditer(text):
+            # A CR at the end may be the first half of a CRLF.
+            if line_end[0] == b"\r" and line_end.end() == len(text):
+                break
+            event = self._read(text[begin : line_end.start()])
+            begin = line_end.end()
             if event is not None:
                 events.append(event)
+            if self._size > _LONGEST_EVENT:
+                break
+        self._rest = text[begin:]
         if len(self._rest) + self._size > _LONGEST_EVENT:
             raise _invalid("an event of at most a million bytes", "a longer one")
         return events
-
-    def _take_line(self) -> bytes | None:
-        end = min((at for at in (self._rest.find(b"\n"), self._rest.find(b"\r")) if at >= 0), default=-1)
-        # A CR at the end may be the first half of a CRLF.
-        if end < 0 or (self._rest[end:] == b"\r"):
-            return None
-        line, width = self._rest[:end], 2 if self._rest[end : end + 2] == b"\r\n" else 1
-        self._rest = self._rest[end + width :]
-        return line
 
     def _read(self, line: bytes) -> ServerSentEvent | None:
         if not line:
