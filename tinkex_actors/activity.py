@@ -10,42 +10,77 @@ pays a fraction of a microsecond.
 
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from typing import Protocol
+from types import TracebackType
+from typing import NamedTuple, Protocol
+
+from tinkex_actors.tracing import Span, as_attributes
 
 
 class Activity(Protocol):
     """What is worked on."""
+
+    @property
+    def span(self) -> Span | None:
+        """The user's call that it belongs to, where that is traced."""
+        ...
 
     def ids(self) -> Mapping[str, object]:
         """Name it for a log: ``session_id``, ``model_id``, ``request_id``, … as far as they are known by now."""
         ...
 
 
-_current: ContextVar[Activity | None] = ContextVar("tinkex_actors_activity", default=None)
+class _Current(NamedTuple):
+    activity: Activity
+    span: Span | None
+    """The part of its trace that this task is."""
+
+
+_current: ContextVar[_Current | None] = ContextVar("tinkex_actors_activity", default=None)
 
 
 def current_activity() -> Activity | None:
     """Say what the running task works on."""
-    return _current.get()
+    current = _current.get()
+    return None if current is None else current.activity
+
+
+def current_span() -> Span | None:
+    """Say which part of its trace the running task is."""
+    current = _current.get()
+    return None if current is None else current.span
 
 
 def current_ids() -> Mapping[str, object]:
     """Name what the running task works on; nothing if it is nothing in particular."""
-    activity = _current.get()
-    return {} if activity is None else activity.ids()
+    current = _current.get()
+    return {} if current is None else current.activity.ids()
 
 
 class working_on:  # noqa: N801 - a context manager, named as what it is used as
-    """A block that works on *activity*; tasks that are started in it do so too."""
+    """A block that works on *activity*; tasks that are started in it do so too.
 
-    __slots__ = ("_activity", "_token")
+    In a trace it is the span *step*, or else goes for the call itself.
+    """
 
-    def __init__(self, activity: Activity) -> None:
+    __slots__ = ("_activity", "_span", "_step", "_token")
+
+    def __init__(self, activity: Activity, step: str = "") -> None:
         self._activity = activity
-        self._token: Token[Activity | None]
+        self._step = step
+        self._span: Span | None = None
+        self._token: Token[_Current | None]
 
     def __enter__(self) -> None:
-        self._token = _current.set(self._activity)
+        call = self._activity.span
+        if call is not None and self._step:
+            ids = as_attributes(self._activity.ids()) if call.is_recorded else {}
+            self._span = call.begin(self._step, ids)
+        self._token = _current.set(_Current(self._activity, self._span or call))
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
         _current.reset(self._token)
+        span = self._span
+        if span is not None and span.is_recorded:
+            # With what was learnt meanwhile, such as the server's promise.
+            span.tell(as_attributes(self._activity.ids()))
+            span.end(error)

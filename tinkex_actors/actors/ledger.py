@@ -24,10 +24,12 @@ from typing import Any
 
 from attrs import define, field
 
+from tinkex_actors.actors.call_span import begin_call, end_when_settled
 from tinkex_actors.actors.errors import ClientFenced, OperationWithdrawn, fresh
 from tinkex_actors.actors.operation import Operation, Value
 from tinkex_actors.actors.pending import Slot
 from tinkex_actors.actors.queue_state import QueueWatch
+from tinkex_actors.tracing import Span, Tracing
 from tinkex_actors.types.futures import Promise
 
 
@@ -76,6 +78,10 @@ class Call:
     """Whether each request stands for itself: then all are sent at once. The slices of a batch wait for the first."""
     preparation: Callable[[], Awaitable[None]] | None = None
     """What has to be done before the requests can be made; may be begun again after a crash, and by one at a time."""
+    outer: Span | None = None
+    """What the call is a part of, where calls are traced."""
+    is_last: bool = True
+    """Whether *outer* ends with it."""
 
     def fail(self, error: Exception) -> None:
         """Settle every request that is not settled yet."""
@@ -102,6 +108,8 @@ class Ledger:
     """Tells whoever serves the ledger that something waits."""
     owner: dict[str, str] = field(factory=dict[str, str])
     """The ids of session, client and model, as far as they are known: for logs."""
+    tracing: Tracing | None = None
+    """Begins a span for each call, where calls are traced."""
     queue: QueueWatch = field(init=False)
     """What the server says of its queue."""
 
@@ -124,6 +132,8 @@ class Ledger:
             raise fresh(self.end)
         for entry in call.entries:
             entry.enter(self.owner, self.queue)
+        if self.tracing is not None:
+            self._trace(self.tracing, call)
         self.waiting.append(call)
         self.knock()
 
@@ -212,6 +222,12 @@ class Ledger:
             entry.slot.fail(fresh(error))
         self.open.clear()
         self._stop(error)
+
+    def _trace(self, tracing: Tracing, call: Call) -> None:
+        standings = [entry.operation.standing for entry in call.entries]
+        span = begin_call(tracing, self.owner, standings, outer=call.outer)
+        spans = [span] if call.outer is None or not call.is_last else [span, call.outer]
+        end_when_settled(spans, [entry.slot for entry in call.entries])
 
     def _stop(self, end: Exception) -> None:
         self.end = end

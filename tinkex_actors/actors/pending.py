@@ -57,6 +57,8 @@ class Slot(Generic[T]):
     """The server's word, once it is given."""
     error: Exception | None = None
     """Why it failed, once it has."""
+    on_settled: Callable[[Exception | None], None] | None = None
+    """Told of the fate, in the step in which it is written."""
     _value: T | None = None
     _accepted: trio.Event = field(factory=trio.Event)
     _settled: trio.Event = field(factory=trio.Event)
@@ -77,6 +79,8 @@ class Slot(Generic[T]):
             self._value = value
             self._accepted.set()
             self._settled.set()
+            if self.on_settled is not None:
+                self.on_settled(None)
 
     def fail(self, error: Exception) -> None:
         """Write down the failure; what is already settled stays."""
@@ -85,6 +89,8 @@ class Slot(Generic[T]):
             self._accepted.set()
             self._settled.set()
             self.audience.tell(error)
+            if self.on_settled is not None:
+                self.on_settled(error)
 
     async def wait_settled(self) -> None:
         """Wait for the fate, whatever it is."""

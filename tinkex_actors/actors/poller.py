@@ -33,7 +33,7 @@ class Poller(Crashable):
             APIStatusError: The server refuses to be asked.
         """
         async with self.off_turn():
-            with working_on(retrieval.operation.standing):
+            with working_on(retrieval.operation.standing, "Poller.retrieve"):
                 return await self._retriever.retrieve(retrieval)
 
 

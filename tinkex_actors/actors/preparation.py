@@ -30,7 +30,7 @@ async def prepare_unless_settled(ledger: Ledger, call: Call) -> None:
     first, failure = call.entries[0], None
     token = _prepared.set(ledger)
     try:
-        with working_on(first.operation.standing):
+        with working_on(first.operation.standing, "Trainer.prepare"):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_leave_when_settled, first.slot, nursery.cancel_scope)
                 try:

@@ -50,6 +50,10 @@ class SessionRecord:
         far = (1 << 20) + secrets.randbelow(1 << 29)
         return cls(session_id=session_id, is_foreign=True, next_model=far, next_sampler=far)
 
+    @property
+    def span(self) -> None:
+        """What its actors do for no operation in particular belongs to no call of the user."""
+
     def ids(self) -> dict[str, str]:
         """Name the session for a log: what its actors do when they do it for no operation in particular."""
         return {} if self.session_id is None else {"session_id": self.session_id}

@@ -10,11 +10,13 @@ from typing import Any
 
 from attrs import define, field
 
+from tinkex_actors.actors.call_span import begin_call, end_when_settled
 from tinkex_actors.actors.errors import OperationWithdrawn, fresh
 from tinkex_actors.actors.ledger import Entry, nobody
 from tinkex_actors.actors.operation import Value
 from tinkex_actors.actors.queue_state import QueueWatch
 from tinkex_actors.actors.stream_place import StreamPlace
+from tinkex_actors.tracing import Tracing
 from tinkex_actors.types.ids import SamplingSessionId
 
 COPY_SPAN = 10**9
@@ -47,6 +49,8 @@ class SampleLedger:
     """Tells whoever serves the ledger to look at it."""
     owner: dict[str, str] = field(factory=dict[str, str])
     """The ids of session, client and sampling session: for logs."""
+    tracing: Tracing | None = None
+    """Begins a span for each sample, where calls are traced."""
     queue: QueueWatch = field(init=False)
     """What the server says of its queue."""
 
@@ -69,11 +73,15 @@ class SampleLedger:
         if self.end is not None:
             raise fresh(self.end)
         entry.enter(self.owner, self.queue)
+        if self.tracing is not None:
+            self._trace(self.tracing, entry)
         self.waiting.append(entry)
         self.knock()
 
     def leave(self, place: StreamPlace) -> None:
         """A stream is closed, or was given up in line: its place is free."""
+        if place.standing.span is not None:
+            place.standing.span.end(place.error)
         if place.number is not None:
             self.streams.pop(place.number, None)
         elif place in self.waiting:
@@ -132,6 +140,12 @@ class SampleLedger:
         self.open.clear()
         self.streams.clear()
         self.waiting.clear()
+
+    def _trace(self, tracing: Tracing, entry: Entry | StreamPlace) -> None:
+        if isinstance(entry, StreamPlace):
+            begin_call(tracing, self.owner, [entry.standing])  # ended when it leaves
+        else:
+            end_when_settled([begin_call(tracing, self.owner, [entry.operation.standing])], [entry.slot])
 
     def _open(self, entry: Entry) -> int:
         number = self._take_number()

@@ -96,7 +96,7 @@ class Sampler(Crashable):
         if entry is None:
             return
         fate: Value[Any] | TinkerError | None = None
-        with working_on(entry.operation.standing), trio.CancelScope() as self._running[number]:
+        with working_on(entry.operation.standing, "Sampler.sample"), trio.CancelScope() as self._running[number]:
             try:
                 fate = await self._bring(entry, number)
             except TinkerError as error:

@@ -155,7 +155,7 @@ class Trainer(Crashable):
 
     async def _submit_one(self, entry: Entry, submission: Submission) -> None:
         number = entry.number or 0
-        with working_on(entry.operation.standing):
+        with working_on(entry.operation.standing, "Trainer.submit"):
             try:
                 submission.promises[number] = await self._get_promise(entry, number)
             except TinkerError as error:

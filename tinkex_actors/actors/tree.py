@@ -65,6 +65,7 @@ from tinkex_actors.crash_log import CrashLog
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Settings
+from tinkex_actors.tracing import Tracing
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import FINISH_SESSION
 from tinkex_actors.transport.seam import Transport
@@ -110,6 +111,11 @@ class TinkerTree:
     def __attrs_post_init__(self) -> None:
         self.loss_threads = LossThreads(self.settings.figures.loss_threads)
         self.retriever = _make_retriever(self.settings, self.transport, self.record)
+
+    @property
+    def tracing(self) -> Tracing | None:
+        """What begins the spans of users' calls, where they are traced."""
+        return self.transport.tracing if isinstance(self.transport, Line) else None
 
     def tree(self) -> Tree:
         """Take a snapshot of the whole tree; ``str`` of it is a drawing."""

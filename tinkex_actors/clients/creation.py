@@ -173,7 +173,12 @@ async def _make(
     then: Callable[[ModelId], Operation[Any]] | None = None,
 ) -> MadeModel:
     """Have the first requests of a ledger carried out one after the other; leave nothing behind if one fails."""
-    ledger = Ledger(tree.name_client("trainer"), f"tinkex-{tree.record.id}-model-{number}", owner=tree.record.ids())
+    ledger = Ledger(
+        tree.name_client("trainer"),
+        f"tinkex-{tree.record.id}-model-{number}",
+        owner=tree.record.ids(),
+        tracing=tree.tracing,
+    )
     tree.add_trainer(ledger)
     try:
         model_id = ModelId(model_id_of(await _carry_out(ledger, creation)))

@@ -29,6 +29,7 @@ from tinkex_actors.compute.loss_errors import LossInvalid
 from tinkex_actors.compute.loss_outputs import CustomForwardBackwardOutput, CustomLossOutput
 from tinkex_actors.compute.regularizers.term import Values
 from tinkex_actors.compute.surrogate import clip_gradients, read_logprobs, to_forward_data, to_surrogate_data
+from tinkex_actors.tracing import as_attributes
 from tinkex_actors.transport.endpoints import FORWARD, FORWARD_BACKWARD, OperationRow
 from tinkex_actors.types import Datum, ForwardBackwardInput, ForwardBackwardOutput, ForwardBackwardRequest, ModelId
 
@@ -149,6 +150,10 @@ def enlist_custom_loss(
     first = _make_call(FORWARD, slices, step.forward_request)
     second = _make_call(FORWARD_BACKWARD, slices, step.backward_request)
     second.preparation = partial(step.prepare, [entry.slot for entry in first.entries])
+    if ledger.tracing is not None:
+        # One call of the user's, in two of ours.
+        first.outer = second.outer = ledger.tracing.begin("tinkex.forward_backward_custom", as_attributes(ledger.owner))
+        first.is_last = False
     ledger.enlist(first)
     ledger.enlist(second)
 

@@ -259,7 +259,12 @@ def open_sampling_client(
 ) -> SamplingClient:
     """Have an actor serve the sampling session *session_id*, as copy number *copy* of its client."""
     ledger = SampleLedger(
-        tree.name_client("sampler"), f"tinkex-{session_id}", session_id, copy, owner=tree.record.ids()
+        tree.name_client("sampler"),
+        f"tinkex-{session_id}",
+        session_id,
+        copy,
+        owner=tree.record.ids(),
+        tracing=tree.tracing,
     )
     tree.add_sampler(ledger)
     return SamplingClient(tree, ledger, session_id, base_model, records_stability=records_stability)

@@ -30,6 +30,7 @@ from tinkex_actors.html import show_facts
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import FEATURE_GATES, Settings
+from tinkex_actors.tracing import Tracing
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import GET_SAMPLER, SERVER_CAPABILITIES
 from tinkex_actors.transport.stack import HttpBelow, open_transport
@@ -285,6 +286,7 @@ async def open_tinker(
     session_id: SessionId | None = None,
     load_tokenizer: LoadTokenizer | None = None,
     name: str = "tinker",
+    tracing: Tracing | None = None,
 ) -> AsyncGenerator[TinkerClient, None]:
     """Open a session with a Tinker server, and the tree of actors that keeps it.
 
@@ -301,6 +303,7 @@ async def open_tinker(
             ``httpx.AsyncClient``, which is not closed. Heartbeats then run in this loop: a loop that is blocked for minutes
             loses its session.
         session_id: A session that another process has opened and left; by default a new one is opened.
+        tracing: Follows each call through the actors to its requests, as ``tinkex_actors.tracing.otel.OpenTelemetry()`` does.
         load_tokenizer: Finds tokenizers by name before the client looks for them; ``None`` from it leaves that to the client.
         name: What every path in its tree begins with: tells several clients of one program apart, in logs and on the
             observer's page.
@@ -324,7 +327,9 @@ async def open_tinker(
     if unknown := [gate for gate in told.feature_gates if gate not in FEATURE_GATES]:
         get_log().warning("feature gates that do not exist are ignored", gates=unknown)
     async with (
-        open_transport(told, below=below, address=address, config=lambda: record.config, metrics=metrics) as transport,
+        open_transport(
+            told, below=below, address=address, config=lambda: record.config, metrics=metrics, tracing=tracing
+        ) as transport,
         open_tree(
             told,
             transport,

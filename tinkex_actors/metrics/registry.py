@@ -143,6 +143,7 @@ class Metrics:
         self._most = most_labels
         self._families: dict[str, Labelled[Instrument]] = {}
         self._kinds: dict[str, type[Instrument]] = {}
+        self._watchers: list[Callable[[Labelled[Instrument], type[Instrument]], None]] = []
 
     def counter(self, name: str, help_text: str = "", *, labels: Sequence[str] = ()) -> Labelled[Counter]:
         """Return the counter of that name; make it when there is none.
@@ -190,6 +191,12 @@ class Metrics:
         """Every metric, in the order they were made."""
         return tuple(self._families.values())
 
+    def on_family(self, tell: Callable[[Labelled[Instrument], type[Instrument]], None]) -> None:
+        """Tell of every metric with its kind: those there are, now, and others as they are made. For exporters."""
+        for family in self.families():
+            tell(family, self._kinds[family.name])
+        self._watchers.append(tell)
+
     def reset(self) -> None:
         """Begin anew: counters at 0, histograms and summaries empty. Gauges stay: they say what is."""
         for family in self._families.values():
@@ -208,6 +215,8 @@ class Metrics:
                 raise ValueError(f"names and labels must be words in lower case joined by _, got {name!r} {labels!r}")
             known = self._families[name] = Labelled(name, help_text, labels, make, self._most)
             self._kinds[name] = kind
+            for tell in self._watchers:
+                tell(known, kind)
         if self._kinds[name] is not kind or known.labels != tuple(labels):
             was = f"{self._kinds[name].__name__.lower()} with labels {known.labels}"
             raise ValueError(f"{name} is a {was}, got {kind.__name__.lower()} with labels {tuple(labels)}")

@@ -9,6 +9,7 @@
     Budgeted     counts and bytes on their way at once
     Authorized   the credential: a key, or the token it is exchanged for
     Dumping      a log of what passes, where the settings want it
+    Traced       a span for every attempt, where calls are traced
     Metered      counts every attempt, and how long it took
     DirectTransport, or HttpTransport over what a user plugs in
 
@@ -22,6 +23,7 @@ from random import Random
 
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Settings
+from tinkex_actors.tracing import Tracing
 from tinkex_actors.transport.auth import Authorized
 from tinkex_actors.transport.billing import Billed
 from tinkex_actors.transport.bottom import HttpBelow, open_bottom
@@ -34,6 +36,7 @@ from tinkex_actors.transport.metered import Metered
 from tinkex_actors.transport.pacing import Paced
 from tinkex_actors.transport.retry import Retrying
 from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.transport.traced import Traced
 from tinkex_actors.types import ClientConfigResponse
 
 __all__ = ["Config", "HttpBelow", "Line", "open_transport"]
@@ -53,6 +56,7 @@ class Line:
         chance: Callable[[], float],
         config: Config,
         streams: HttpTransport | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Put the layers over *bottom*.
 
@@ -62,7 +66,9 @@ class Line:
             chance: Gives numbers in ``[0, 1)`` for the jitter.
             config: Tells what the server has said about itself so far.
             streams: Reads answers while they arrive; beside the layers, since nothing of it is ever sent again.
+            tracing: Traces every attempt; here for whoever begins calls.
         """
+        self.tracing = tracing
         self.streams = streams
         figures = settings.figures
 
@@ -116,6 +122,7 @@ async def open_transport(
     address: Callable[[], str] | None = None,
     config: Config = ClientConfigResponse,
     metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
 ) -> AsyncGenerator[Line, None]:
     """Open everything between a request and the network; all connections are closed at the end of the block.
 
@@ -125,9 +132,12 @@ async def open_transport(
         address: The same.
         config: Tells what the server has said about itself so far; by default nothing.
         metrics: Count every attempt, and how long it took.
+        tracing: Traces every attempt of what a user asked for.
     """
     async with open_bottom(settings, below=below, address=address) as bottom:
         counted = bottom if metrics is None else Metered(bottom, metrics)
+        traced = counted if tracing is None else Traced(counted, tracing)
         # Jitter only spreads load: it needs no seed and keeps no secret.
         chance = Random().random  # noqa: S311 - see the line above
-        yield Line(counted, settings, chance=chance, config=config, streams=_streams_below(bottom))
+        streams = _streams_below(bottom)
+        yield Line(traced, settings, chance=chance, config=config, streams=streams, tracing=tracing)

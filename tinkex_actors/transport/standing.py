@@ -10,6 +10,7 @@ from typing import Final
 
 from attrs import define
 
+from tinkex_actors.tracing import Span
 from tinkex_actors.types.futures import QueueState
 from tinkex_actors.types.ids import RequestId
 
@@ -28,6 +29,8 @@ class Standing:
     """Its sequence number, once it has one."""
     request_id: RequestId | None = None
     """The server's promise, once there is one."""
+    span: Span | None = None
+    """The user's call that it is a part of, where that is traced."""
     since: float | None = None
     """Since when it waits, once somebody has looked."""
     waits_for: str = "its turn"
@@ -57,6 +60,8 @@ class Standing:
 
     def name_queue(self, state: QueueState, reason: str | None, now: float) -> None:
         """The server has named the state of its queue."""
+        if self.span is not None and state is not self.queue_state:
+            self.span.note("queue state", {"tinkex.queue_state": state.value})
         self.queue_state, self.queue_state_reason = state, reason
         if self.tell_queue is not None:
             self.tell_queue(state, reason, now)
