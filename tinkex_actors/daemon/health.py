@@ -1,14 +1,16 @@
 """Whether a daemon is well, for those who start and stop processes: a little HTTP, on a UNIX socket or a local port.
 
 ``/livez`` is 200 as long as the loop turns and every journal answers; ``/readyz`` as long as no run is starting, and no
-drain has begun; ``/healthz`` tells of every run, as JSON. Anything else is 404. One request a connection, and no more
-than a line of it is read.
+drain has begun; ``/healthz`` tells of every run, as JSON. Anything else is 404. One request a connection, and none above
+4 kB is read.
 """
 
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 
+import httptools
 import trio
 
 from supervisors import CallError
@@ -19,8 +21,8 @@ from tinkex_actors.daemon.site import RunState
 
 _PATIENCE = 5.0
 """Seconds that a client, and a journal, may take."""
-_LONGEST_LINE = 4096
-_PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 503: "Service Unavailable"}
+_LONGEST = 4096
+"""Bytes of one request."""
 
 Answer = tuple[int, dict[str, object]]
 
@@ -64,32 +66,52 @@ async def serve_health(
 async def _answer(daemon: Daemon, stream: trio.abc.Stream) -> None:
     with trio.move_on_after(2 * _PATIENCE):
         try:
-            status, told = await _respond(daemon, await _read_line(stream))
+            status, told = await _respond(daemon, await _read_question(stream))
             body = json.dumps(told).encode()
-            head = f"HTTP/1.1 {status} {_PHRASES[status]}\r\nContent-Type: application/json\r\n"
+            head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
             await stream.send_all(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
         except trio.BrokenResourceError:
             pass  # who asked is gone
     await stream.aclose()
 
 
-async def _read_line(stream: trio.abc.Stream) -> bytes:
-    line = b""
-    while b"\r\n" not in line and len(line) < _LONGEST_LINE:
-        part = await stream.receive_some(_LONGEST_LINE)
-        if not part:
-            break
-        line += part
-    return line.partition(b"\r\n")[0]
+class _Question:
+    """What the parser tells of a request."""
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.is_whole = False
+
+    def on_url(self, target: bytes) -> None:
+        """A part of the target."""
+        self.target += target
+
+    def on_message_complete(self) -> None:
+        """That was all of it."""
+        self.is_whole = True
 
 
-async def _respond(daemon: Daemon, line: bytes) -> Answer:
-    match line.split(b" "):
-        case [b"GET", path, _]:
-            question = _QUESTIONS.get(path.partition(b"?")[0])
-            return (404, {"error": "ask /livez, /readyz or /healthz"}) if question is None else await question(daemon)
-        case _:
-            return 400, {"error": "expected GET"}
+async def _read_question(stream: trio.abc.Stream) -> bytes | None:
+    """Read one request, and return its path; None if it is none that can be answered."""
+    question, size = _Question(), 0
+    parser = httptools.HttpRequestParser(question)
+    while not question.is_whole:
+        part = await stream.receive_some(_LONGEST)
+        size += len(part)
+        if not part or size > _LONGEST:
+            return None
+        try:
+            parser.feed_data(part)
+        except httptools.HttpParserError:
+            return None
+    return question.target.partition(b"?")[0] if parser.get_method() == b"GET" else None
+
+
+async def _respond(daemon: Daemon, path: bytes | None) -> Answer:
+    if path is None:
+        return 400, {"error": "expected GET, and no more than 4 kB"}
+    question = _QUESTIONS.get(path)
+    return (404, {"error": "ask /livez, /readyz or /healthz"}) if question is None else await question(daemon)
 
 
 async def _live(daemon: Daemon) -> Answer:

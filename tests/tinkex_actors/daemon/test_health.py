@@ -35,6 +35,31 @@ async def test_probes_are_answered_on_a_unix_socket(tmp_path: Path) -> None:
     assert (lost.status_code, ready.status_code) == (404, 503)
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        b"POST /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01 what is this\r\n\r\n",
+        b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_question_is_refused(tmp_path: Path, question: bytes) -> None:
+    """Another method, another protocol, a flood: 400, and the connection is closed."""
+    where = str(tmp_path / "health")
+    async with (
+        open_world(tmp_path) as world,
+        world.daemon(world.plan({"sft": world.run(steps=900)})) as daemon,
+        trio.open_nursery() as nursery,
+    ):
+        await nursery.start(partial(serve_health, daemon, where))
+        async with await trio.open_unix_socket(where) as stream:
+            await stream.send_all(question)
+            answer = b"".join([part async for part in stream])
+        nursery.cancel_scope.cancel()
+
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request")
+
+
 async def test_a_daemon_whose_journal_is_stuck_is_not_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that hangs is what a restart is for."""
     monkeypatch.setattr("tinkex_actors.daemon.health._PATIENCE", 0.1)
