@@ -31,6 +31,7 @@ COMMANDS: dict[str, Leaf | Branch] = {
         "unpublish": Leaf(_CHECKPOINTS, "unpublish", "Let nobody else load a checkpoint."),
         "set-ttl": Leaf(_CHECKPOINTS, "set_ttl", "Have a checkpoint deleted after a time, or never."),
         "copy": Leaf(_CHECKPOINTS, "copy", "Copy a checkpoint into a project."),
+        "save": Leaf(_CLI + "checkpoint_save", "command", "Have a running tinkex run save now."),
         "download": Leaf(_CLI + "checkpoint_download", "command", "Fetch a checkpoint's files into a folder."),
         "delete": Leaf(_CLI + "checkpoint_delete", "command", "Delete checkpoints for good."),
     }),

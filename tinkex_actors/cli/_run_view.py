@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from tinkex_actors.daemon.plan import Plan
-from tinkex_actors.daemon.site import RunSite, RunState
+from tinkex_actors.daemon.site import Progress, RunSite, RunState
 
 _REDRAWN = 0.1
 """Seconds between two drawings, at least: a terminal is slow, and eyes are too."""
@@ -71,7 +71,7 @@ class RunView:
             progress = site.progress
             table.add_row(
                 name,
-                f"[{_STYLES.get(progress.state, 'default')}]{progress.state}[/]",
+                f"[{_STYLES.get(progress.state, 'default')}]{_state(progress)}[/]",
                 f"{progress.steps_done}/{plan.steps}",
                 "" if (loss := _loss(site)) is None else f"{loss:.4f}",
                 progress.last_checkpoint or "",
@@ -79,6 +79,10 @@ class RunView:
                 (progress.last_failure or "")[:60],
             )
         return table
+
+
+def _state(progress: Progress) -> str:
+    return progress.state if progress.waiting_for is None else f"waiting for {progress.waiting_for[:40]}"
 
 
 def _loss(site: RunSite) -> float | None:

@@ -7,25 +7,30 @@ by :mod:`~tinkex_actors.daemon.recovery`.
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from functools import partial
 
 import trio
-from attrs import define
+from attrs import define, evolve
 
 from supervisors import CallError
 from tinkex_actors.clients import TinkerClient, TrainingClient, open_tinker
 from tinkex_actors.daemon.callbacks import call_back
-from tinkex_actors.daemon.entries import CheckpointGone, Known, LifeBegan, LifeEnded, RunDone
+from tinkex_actors.daemon.entries import MARK, CheckpointGone, Known, LifeBegan, LifeEnded, RunDone
 from tinkex_actors.daemon.errors import LifeLost, RunFolderError, leaves
 from tinkex_actors.daemon.journal import Journal
 from tinkex_actors.daemon.loop import Loop
 from tinkex_actors.daemon.resuming import Attach, Create, decide_attach, decide_checkpoint
 from tinkex_actors.daemon.retention import Retention
+from tinkex_actors.daemon.room import make_when_there_is_room
 from tinkex_actors.daemon.site import RunSite, RunState
 from tinkex_actors.daemon.training import make_train
 from tinkex_actors.log import get_log
-from tinkex_actors.types import ModelId, NotFoundError, SessionId, TinkerError
+from tinkex_actors.types import ModelId, NotFoundError, SessionId, SessionStatusQuery, TinkerError
 
 _log = get_log()
+
+
+_ACTIVE = (SessionStatusQuery("active"),)
 
 
 @define(eq=False)
@@ -90,10 +95,14 @@ async def _live(site: RunSite, opened: AbstractAsyncContextManager[_Life]) -> Ru
 
 
 @asynccontextmanager
-async def _open_client(site: RunSite, session_id: SessionId | None = None) -> AsyncGenerator[TinkerClient]:
+async def _open_client(
+    site: RunSite, known: Known, session_id: SessionId | None = None
+) -> AsyncGenerator[TinkerClient]:
     """Open the session of a life, in a tree that is called after the run; it is on the page, where there is one."""
+    settings = site.settings()
+    marked = evolve(settings, user_metadata={**settings.user_metadata, MARK: known.mark})
     async with open_tinker(
-        site.settings(), observers=site.observers, session_id=session_id, name=f"tinker-{site.name}"
+        marked, observers=site.observers, session_id=session_id, name=f"tinker-{site.name}"
     ) as tinker:
         with nullcontext() if site.watch is None else site.watch.showing(tinker):
             yield tinker
@@ -102,7 +111,7 @@ async def _open_client(site: RunSite, session_id: SessionId | None = None) -> As
 @asynccontextmanager
 async def _open_attached(site: RunSite, known: Known, attach: Attach) -> AsyncGenerator[_Life]:
     session_id = SessionId(attach.life.session_id)
-    async with _open_client(site, session_id) as tinker:
+    async with _open_client(site, known, session_id) as tinker:
         trainer = await tinker.attach_training_client(ModelId(attach.life.model_id), next_number=attach.next_number)
         _log.info("went on with the model of the last process", run=site.name, step=attach.first_step)
         yield _Life(tinker, trainer, attach.life.life, attach.first_step, known)
@@ -110,7 +119,7 @@ async def _open_attached(site: RunSite, known: Known, attach: Attach) -> AsyncGe
 
 @asynccontextmanager
 async def _open_created(site: RunSite, known: Known) -> AsyncGenerator[_Life]:
-    async with _open_client(site) as tinker:
+    async with _open_client(site, known) as tinker:
         await _fence(tinker, known)
         trainer, made, known = await _create(site, tinker, known)
         life = known.next_life
@@ -128,9 +137,20 @@ async def _open_created(site: RunSite, known: Known) -> AsyncGenerator[_Life]:
 
 
 async def _fence(tinker: TinkerClient, known: Known) -> None:
-    """Make sure that the last model is not trained any more, by whomever."""
-    if known.lives:
-        await tinker.finish_session(SessionId(known.lives[-1].session_id))
+    """Make sure that no other model of this run is trained any more, by whomever.
+
+    A process that died between opening a session and writing its id down has left one that only its mark tells of.
+    """
+    left = {life.session_id for life in known.lives[-1:]}
+    try:
+        async for one in tinker.create_rest_client().search_sessions(
+            user_metadata={MARK: known.mark}, statuses=_ACTIVE
+        ):
+            left.add(one.session_id)
+    except TinkerError as error:
+        _log.debug("the server was not asked for sessions that nobody knows of", error=str(error))
+    for session_id in sorted(left - {tinker.session_id}):
+        await tinker.finish_session(SessionId(session_id))
 
 
 async def _create(site: RunSite, tinker: TinkerClient, known: Known) -> tuple[TrainingClient, Create, Known]:
@@ -143,7 +163,8 @@ async def _create(site: RunSite, tinker: TinkerClient, known: Known) -> tuple[Tr
             else tinker.create_training_client_from_state
         )
         try:
-            return await make(checkpoint.state_path or ""), Create(checkpoint=checkpoint), known
+            model = await make_when_there_is_room(site, partial(make, checkpoint.state_path or ""))
+            return model, Create(checkpoint=checkpoint), known
         except NotFoundError as lost:
             _log.warning(
                 "a checkpoint is gone; trying an older one", run=site.name, path=checkpoint.state_path, why=str(lost)
@@ -158,8 +179,11 @@ async def _create_from_nothing(site: RunSite, tinker: TinkerClient) -> TrainingC
     plan, lora = site.plan, site.plan.lora
     metadata = {"run": site.name}
     if site.begins_from is not None:
-        return await tinker.create_training_client_from_state(await site.begins_from(), user_metadata=metadata)
-    return await tinker.create_lora_training_client(
+        path = await site.begins_from()
+        make = partial(tinker.create_training_client_from_state, path, user_metadata=metadata)
+        return await make_when_there_is_room(site, make)
+    make = partial(
+        tinker.create_lora_training_client,
         plan.base_model,
         rank=lora.rank,
         seed=lora.seed,
@@ -168,6 +192,7 @@ async def _create_from_nothing(site: RunSite, tinker: TinkerClient) -> TrainingC
         train_unembed=lora.train_unembed,
         user_metadata=metadata,
     )
+    return await make_when_there_is_room(site, make)
 
 
 async def _train(site: RunSite, life: _Life) -> RunState:

@@ -15,6 +15,8 @@ from tinkex_actors.types import Datum, ForwardBackwardInput, ForwardBackwardRequ
 from tinkex_actors.wire.fwdbwd import decode_forward_backward_request, encode_forward_backward_request
 
 _INT_BITS = 63
+_BYTES_PER_TOKEN = 10
+"""As the service's budgets count."""
 
 
 # Any: what a loop of one's own wrote.
@@ -51,6 +53,11 @@ class StepBatch:
     def num_tokens(self) -> int:
         """Tokens that the model reads."""
         return sum(datum.model_input.length for datum in self.data)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it counts in a budget of bytes."""
+        return _BYTES_PER_TOKEN * self.num_tokens
 
     @property
     def num_learned(self) -> int:

@@ -137,6 +137,7 @@ async def open_daemon(
     place, shared = Place(), TokenBudget("limits.max_tokens", plan.limits.max_tokens)
     give_settings = _settings_of(plan, settings, place)
     sites: dict[str, RunSite] = {}
+    line = list[str]()
     sites |= {
         name: RunSite(
             name=name,
@@ -146,6 +147,7 @@ async def open_daemon(
             settings=give_settings,
             admission=admission,
             budgets=(TokenBudget(f"runs.{name}.max_tokens", run.max_tokens), shared),
+            line=line,
             observers=observers,
             tell=partial(_tell, plan, sites, tell),
         )
@@ -225,7 +227,7 @@ async def _train(site: RunSite, before: RunSite | None) -> None:
 
 async def _wait_for(site: RunSite, before: RunSite) -> None:
     """Wait until the run that *site* continues is done; if it will not be, neither will *site*."""
-    site.turn(RunState.WAITING)
+    site.turn(RunState.WAITING, waiting_for=f"run {before.name}")
     async with trio.open_nursery() as nursery:
         for event in (before.ended, site.stop_wanted):
             nursery.start_soon(_cancel_after, event, nursery.cancel_scope)

@@ -20,6 +20,9 @@ How: TypeAlias = Literal["fresh", "resumed"]
 CheckpointState: TypeAlias = Literal["intended", "saved", "superseded", "deleted", "lost"]
 
 
+MARK = "tinkex_run"
+
+
 @frozen(kw_only=True)
 class LifeBegan:
     """A model exists on the server."""
@@ -194,6 +197,8 @@ class Known:
     """Everything a start must know."""
 
     is_done: bool
+    mark: str
+    """What the run's sessions have in their metadata, under `MARK`."""
     lives: tuple[Life, ...]
     intents: Mapping[int, Intent] = field(hash=False)
     """Steps not older than the oldest usable checkpoint, by number."""

@@ -1,6 +1,6 @@
 """What a loop has submitted and not yet seen the end of, in the order in which the server works it off."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from attrs import frozen
@@ -11,6 +11,7 @@ from tinkex_actors.daemon.admission import Ticket
 from tinkex_actors.daemon.batch import StepBatch
 from tinkex_actors.daemon.entries import CheckpointIntended, CheckpointSaved, JsonScalar
 from tinkex_actors.types import (
+    Datum,
     ForwardBackwardOutput,
     OptimStepResponse,
     SaveWeightsForSamplerResponse,
@@ -23,10 +24,28 @@ Gradients: TypeAlias = Pending[ForwardBackwardOutput] | Pending[CustomForwardBac
 
 @frozen(kw_only=True, eq=False)
 class Evaluation:
-    """The loss on held-out examples, being computed."""
+    """What is measured before some steps: the loss on held-out examples."""
 
+    data: Sequence[Datum]
+    every_steps: int
+
+    def is_due(self, step: int) -> bool:
+        """Whether it is measured before *step*."""
+        return step % self.every_steps == 0
+
+
+@frozen(kw_only=True, eq=False)
+class EvaluationFlight:
+    """One evaluation under way, before the step of its number."""
+
+    step: int
+    batch: StepBatch
     output: Pending[ForwardBackwardOutput]
-    num_learned: int
+    ticket: Ticket
+
+    def forget(self) -> None:
+        """Nobody will ask for the result."""
+        self.output.forget()
 
     async def metrics(self) -> dict[str, JsonScalar]:
         """Wait for it.
@@ -34,7 +53,7 @@ class Evaluation:
         Raises:
             TinkerError: It failed.
         """
-        return {"test/nll": (await self.output).metrics["loss:sum"] / max(self.num_learned, 1)}
+        return {"test/nll": (await self.output).metrics["loss:sum"] / max(self.batch.num_learned, 1)}
 
 
 @frozen(kw_only=True, eq=False)
@@ -46,17 +65,14 @@ class StepFlight:
     rate: float
     gradients: Gradients
     update: Pending[OptimStepResponse]
-    evaluation: Evaluation | None
     ticket: Ticket
     began: float
     next_number: int
 
     def forget(self) -> None:
         """Nobody will ask for the results."""
-        evaluation = None if self.evaluation is None else self.evaluation.output
-        for pending in (self.gradients, self.update, evaluation):
-            if pending is not None:
-                pending.forget()
+        self.gradients.forget()
+        self.update.forget()
 
     async def accepted(self) -> tuple[str, ...]:
         """Wait until the server has promised all of it; returns its names for the requests."""
@@ -64,14 +80,13 @@ class StepFlight:
             await pending.accepted()
         return (*self.gradients.request_ids, *self.update.request_ids)
 
-    async def metrics(self, *, steps: int) -> dict[str, JsonScalar]:
-        """Wait for the results, and make the row of ``metrics.jsonl`` of them.
+    async def metrics(self, *, steps: int, measured: Mapping[str, JsonScalar]) -> dict[str, JsonScalar]:
+        """Wait for the results, and make the row of ``metrics.jsonl`` of them and of what was *measured* before.
 
         Raises:
             TinkerError: A part of it failed.
         """
         output, updated = await self.gradients, await self.update
-        measured = {} if self.evaluation is None else await self.evaluation.metrics()
         num_learned = self.batch.num_learned
         return {
             "step": self.step,
@@ -120,7 +135,7 @@ class SaveFlight:
         )
 
 
-Flight = StepFlight | SaveFlight
+Flight = StepFlight | EvaluationFlight | SaveFlight
 
 
 def _loss(name: str, metrics: Mapping[str, float], num_learned: int) -> dict[str, JsonScalar]:

@@ -33,6 +33,11 @@ MIGRATIONS = (
         PRIMARY KEY (life, name)
     );
     """,
+    # What the run's sessions are marked with, so that one can be found whose process died before it wrote down the id.
+    """
+    ALTER TABLE run ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+    UPDATE run SET mark = lower(hex(randomblob(16)));
+    """,
 )
 
 

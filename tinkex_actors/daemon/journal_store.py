@@ -41,6 +41,7 @@ from tinkex_actors.daemon.journal_schema import prepare
 
 JOURNAL = "journal.sqlite3"
 
+_BEGIN_RUN = "INSERT INTO run (id, digest, identity, mark) VALUES (1,?,?, lower(hex(randomblob(16))))"
 _BEGIN_LIFE = """
 INSERT INTO lives (life, session_id, model_id, base_step, first_number, from_path, began_at) VALUES (?,?,?,?,?,?,?)
 """
@@ -107,9 +108,7 @@ class JournalStore:
         with _reported(self.path):
             row = self._connection.execute("SELECT digest, identity FROM run").fetchone()
             if row is None:
-                self._commit(
-                    [("INSERT INTO run (id, digest, identity) VALUES (1,?,?)", (digest, json.dumps(identity)))]
-                )
+                self._commit([(_BEGIN_RUN, (digest, json.dumps(identity)))])
                 return []
         if row[0] == digest:
             return []
@@ -132,10 +131,11 @@ class JournalStore:
             lives = self._connection.execute(
                 "SELECT life, session_id, model_id, base_step, first_number, ended_at FROM lives"
             )
-            done = self._connection.execute("SELECT is_done FROM run").fetchone()
+            is_done, mark = self._connection.execute("SELECT is_done, mark FROM run").fetchone() or (False, "")
             intents = [_to_intent(row) for row in self._connection.execute(_INTENTS, (oldest,))]
             return Known(
-                is_done=bool(done and done[0]),
+                is_done=bool(is_done),
+                mark=mark,
                 lives=tuple(map(_to_life, lives)),
                 intents={intent.step: intent for intent in intents},
                 checkpoints=checkpoints,

@@ -37,6 +37,24 @@ def hold_lock(folder: Path) -> Generator[None, None, None]:
         os.close(descriptor)
 
 
+def find_holder(folder: Path) -> int | None:
+    """Say which process holds *folder*; None if the last that did is gone.
+
+    Asks for the process, not for the lock: to try that, even for a moment, could refuse a daemon that begins.
+    """
+    try:
+        pid = int((folder / LOCK).read_text())
+    except (OSError, ValueError):
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # somebody else's, but alive
+    return pid
+
+
 def _open(folder: Path) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -24,19 +24,17 @@ from attrs import define, field
 
 from tinkex_actors.clients import SamplingClient, TinkerClient, Tokenizer, TrainingClient
 from tinkex_actors.daemon.admission import Kind, Ticket
+from tinkex_actors.daemon.asking import take_request
 from tinkex_actors.daemon.batch import StepBatch, recall_batch
-from tinkex_actors.daemon.entries import CheckpointIntended, Intent, StepAccepted, StepDone, StepIntended
+from tinkex_actors.daemon.entries import CheckpointIntended, Intent, JsonScalar, StepAccepted, StepDone, StepIntended
 from tinkex_actors.daemon.errors import BudgetSpent, LifeLost, LoopMisused
-from tinkex_actors.daemon.flights import Evaluation, Flight, Gradients, SaveFlight, StepFlight
+from tinkex_actors.daemon.flights import Evaluation, EvaluationFlight, Flight, Gradients, SaveFlight, StepFlight
 from tinkex_actors.daemon.journal import Journal
 from tinkex_actors.daemon.plan import RunPlan
 from tinkex_actors.daemon.references import Reference
 from tinkex_actors.daemon.retention import Retention
 from tinkex_actors.daemon.site import RunSite, RunState
 from tinkex_actors.types import TinkerError
-
-_BYTES_PER_TOKEN = 10
-"""As the service's budgets count."""
 
 
 @define(eq=False)
@@ -54,11 +52,13 @@ class Loop:
     """Steps that were submitted before, in this life or a former one."""
     retention: Retention
     nursery: trio.Nursery
-    evaluate: Callable[[int], Evaluation | None] = lambda _: None
-    """Submits what is to be measured before a step, if anything is."""
+    evaluation: Evaluation | None = None
+    """What is measured before some of the steps."""
     probe: Callable[[int], Awaitable[None]] | None = None
     """Shows what the model says before a step, if anybody wants to see it."""
     _flights: deque[Flight] = field(factory=deque[Flight])
+    _measured: dict[int, dict[str, JsonScalar]] = field(factory=dict[int, dict[str, JsonScalar]])
+    """What was measured before steps that are not done yet."""
     _last_save: float = field(factory=trio.current_time)
     _saved_step: int = -1
     _next_step: int = field(init=False)
@@ -82,7 +82,7 @@ class Loop:
     @asynccontextmanager
     async def sampling(self) -> AsyncGenerator[SamplingClient]:
         """Sample from the weights as they are after the steps submitted so far; other runs' training goes first."""
-        ticket = await self._admit(Kind.SAMPLING, 1)
+        ticket = await self.admit(Kind.SAMPLING, 1)
         with self.site.admission.returning(ticket):
             yield await self.trainer.save_weights_and_get_sampling_client()
 
@@ -113,23 +113,37 @@ class Loop:
     async def submit(self, step: int, batch: StepBatch) -> None:
         """Write a step down and submit it. For `Step`."""
         await self._spend(batch.num_tokens)
-        ticket = await self._admit(Kind.TRAINING, _BYTES_PER_TOKEN * batch.num_tokens)
+        if self.probe is not None and not self._was_submitted(step):
+            await self.probe(step)
+        first_number = self.trainer.next_number
+        if self.evaluation is not None and self.evaluation.is_due(step):
+            await self._evaluate(step, StepBatch(data=self.evaluation.data))
+        ticket = await self.admit(Kind.TRAINING, batch.size_bytes)
         try:
-            if self.probe is not None:
-                await self.probe(step)
-            await self._write_intent(step, batch)
+            await self._write_intent(step, batch, first_number)
             self._launch(step, batch, ticket)
         except BaseException:
             self.site.admission.give_back(ticket)
             raise
 
-    async def _write_intent(self, step: int, batch: StepBatch) -> None:
+    def _was_submitted(self, step: int) -> bool:
+        """Whether this life submitted *step* before its process was killed: what went before it is not asked again."""
+        before = self.intents.get(step)
+        return before is not None and before.life == self.life
+
+    async def _evaluate(self, step: int, batch: StepBatch) -> None:
+        """Submit what is measured before *step*: the same request whenever that is done, so it needs no intent."""
+        ticket = await self.admit(Kind.EVALUATION, batch.size_bytes)
+        output = self.trainer.forward(batch.data, batch.loss)
+        self._flights.append(EvaluationFlight(step=step, batch=batch, output=output, ticket=ticket))
+
+    async def _write_intent(self, step: int, batch: StepBatch, first_number: int) -> None:
         payload = None if batch.members is not None else batch.encode()
-        self._check_number(step)
+        self._check_number(step, first_number)
         intended = StepIntended(
             step=step,
             life=self.life,
-            first_number=self.trainer.next_number,
+            first_number=first_number,
             epoch=batch.epoch,
             members=batch.members,
             payload=payload,
@@ -138,26 +152,22 @@ class Loop:
         # A batch that cannot be made again must be on disk before the server has it.
         await self.site.journal.call(Journal.write, intended, is_durable=payload is not None)
 
-    def _check_number(self, step: int) -> None:
+    def _check_number(self, step: int, first_number: int) -> None:
         """Make sure that a step of this life that was submitted before is submitted again under the same numbers."""
-        before = self.intents.get(step)
-        if before is not None and before.life == self.life and before.first_number != self.trainer.next_number:
+        if self._was_submitted(step) and self.intents[step].first_number != first_number:
             raise LifeLost(
-                f"step {step} was request {before.first_number} of {self.trainer.model_id} before and would now be "
-                f"{self.trainer.next_number}; going on from the last checkpoint instead"
+                f"step {step} was request {self.intents[step].first_number} of {self.trainer.model_id} before and would "
+                f"now be {first_number}; going on from the last checkpoint instead"
             )
 
     def _launch(self, step: int, batch: StepBatch, ticket: Ticket) -> None:
         rate = self.plan.schedule.rate_at(step)
-        evaluation = self.evaluate(step)
-        gradients = self._submit_gradients(step, batch)
         flight = StepFlight(
             step=step,
             batch=batch,
             rate=rate,
-            gradients=gradients,
+            gradients=self._submit_gradients(step, batch),
             update=self.trainer.optim_step(self.plan.adam.at(rate)),
-            evaluation=evaluation,
             ticket=ticket,
             began=trio.current_time(),
             next_number=self.trainer.next_number,
@@ -199,6 +209,9 @@ class Loop:
     async def _settle_one(self) -> None:
         flight = self._flights[0]
         match flight:
+            case EvaluationFlight():
+                self._measured[flight.step] = await flight.metrics()
+                self.site.admission.give_back(flight.ticket)
             case StepFlight():
                 await self._settle_step(flight)
             case SaveFlight():
@@ -207,7 +220,8 @@ class Loop:
         self._flights.popleft()
 
     async def _settle_step(self, flight: StepFlight) -> None:
-        metrics = await flight.metrics(steps=self.plan.steps)
+        measured = self._measured.pop(flight.step, {})
+        metrics = await flight.metrics(steps=self.plan.steps, measured=measured)
         self.site.admission.give_back(flight.ticket)
         done = StepDone(
             step=flight.step,
@@ -224,7 +238,7 @@ class Loop:
         progress.last_row = metrics
         self.site.tell(self.site)
 
-    async def _admit(self, kind: Kind, size_bytes: int) -> Ticket:
+    async def admit(self, kind: Kind, size_bytes: int) -> Ticket:
         """Wait at the door; what is under way is finished first, so that two runs never wait for one another."""
         admission = self.site.admission
         while self._flights:
@@ -238,7 +252,8 @@ class Loop:
     async def _save_if_due(self, step: int) -> None:
         policy, minutes = self.plan.checkpoints, (trio.current_time() - self._last_save) / 60
         is_due = (
-            self.site.wants_checkpoint
+            take_request(self.site.folder)
+            or self.site.wants_checkpoint
             or (policy.every_steps is not None and step % policy.every_steps == 0)
             or (policy.every_minutes is not None and minutes >= policy.every_minutes)
             or self.retention.was_intended(step)
@@ -290,7 +305,7 @@ class Loop:
         """Give back what this life holds of shared budgets; it will see no more results."""
         for flight in self._flights:
             flight.forget()
-            if isinstance(flight, StepFlight):
+            if not isinstance(flight, SaveFlight):
                 self.site.admission.give_back(flight.ticket)
         self._flights.clear()
 

@@ -1,6 +1,7 @@
 """What the model says to a few prompts while it learns: ``samples.jsonl``, for people to read.
 
-A probe samples from a snapshot between two steps; the training does not wait for its answers. What a probe cannot do
+A probe samples from a snapshot between two steps, after the training and the evaluation of all runs in line; the training
+does not wait for its answers. What a probe cannot do
 changes nothing but the file: a step whose answers are missing was probed by a process that died, or by a server in
 trouble.
 """
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from tinkex_actors.clients import SamplingClient
+from tinkex_actors.daemon.admission import Kind, Ticket
 from tinkex_actors.daemon.loop import Loop
 from tinkex_actors.daemon.plan import ProbePlan
 from tinkex_actors.daemon.run_folder import RunFolder, encode_line
@@ -32,10 +34,20 @@ async def make_probe(loop: Loop, plan: ProbePlan) -> Callable[[int], Awaitable[N
         """Take a snapshot, and ask it behind the training's back."""
         if step % plan.every_steps == 0 and step not in probed:
             probed.add(step)
-            sampler = await loop.trainer.save_weights_and_get_sampling_client()
-            loop.nursery.start_soon(_ask, loop, plan, sampler, step)
+            ticket = await loop.admit(Kind.SAMPLING, 1)
+            try:
+                sampler = await loop.trainer.save_weights_and_get_sampling_client()
+            except BaseException:
+                loop.site.admission.give_back(ticket)
+                raise
+            loop.nursery.start_soon(_ask_within, ticket, loop, plan, sampler, step)
 
     return probe
+
+
+async def _ask_within(ticket: Ticket, loop: Loop, plan: ProbePlan, sampler: SamplingClient, step: int) -> None:
+    with loop.site.admission.returning(ticket):
+        await _ask(loop, plan, sampler, step)
 
 
 async def _ask(loop: Loop, plan: ProbePlan, sampler: SamplingClient, step: int) -> None:

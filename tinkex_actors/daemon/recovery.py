@@ -40,6 +40,8 @@ async def _attempt_until_end(site: RunSite) -> RunState:
         except _FINAL:
             raise
         except (TinkerError, LifeLost) as error:
+            if site.wants_stop and not site.has_begun:
+                return RunState.STOPPED  # what the journal says of its last checkpoint stands
             await _pause(site, error)
         if site.wants_stop:
             return RunState.STOPPED

@@ -104,4 +104,9 @@ def decide_backoff(failures: int, recovery: RecoveryPlan) -> float | None:
     """Decide how many seconds to wait after the *failures*-th failure in a row; None is to give up."""
     if not recovery.enabled or failures >= recovery.max_attempts:
         return None
-    return float(min(recovery.backoff_seconds * 2.0 ** min(failures - 1, 64), recovery.backoff_max_seconds))
+    return decide_pause(failures, recovery)
+
+
+def decide_pause(times: int, recovery: RecoveryPlan) -> float:
+    """Decide how many seconds to wait after something has gone wrong for the *times*-th time in a row."""
+    return float(min(recovery.backoff_seconds * 2.0 ** min(times - 1, 64), recovery.backoff_max_seconds))

@@ -22,7 +22,7 @@ class RunState(StrEnum):
     """What a run is doing."""
 
     WAITING = "waiting"
-    """For another run, whose checkpoint it begins with."""
+    """For another run, whose checkpoint it begins with; or for the server to take in one more model."""
     STARTING = "starting"
     """It gets its model, and its data."""
     TRAINING = "training"
@@ -59,6 +59,8 @@ class Progress:
     last_row: dict[str, JsonScalar] = field(factory=dict[str, JsonScalar])
     last_checkpoint: str | None = None
     last_failure: str | None = None
+    waiting_for: str | None = None
+    """What a waiting run waits for."""
 
 
 @define(eq=False)
@@ -76,6 +78,8 @@ class RunSite:
     budgets: tuple[TokenBudget, ...] = ()
     begins_from: Callable[[], Awaitable[str]] | None = None
     """Waits for the run that this one continues, and returns the path of its last checkpoint."""
+    line: list[str] = field(factory=list[str])
+    """The runs of this process that wait for room on the server; the first asks again."""
     observers: tuple[Observer, ...] = ()
     watch: Watch | None = None
     """Shows the trees of its clients, where there is a page."""
@@ -114,7 +118,7 @@ class RunSite:
         """Note how it ended; the first word stands."""
         if self.ending is None:
             self.ending = ending
-            self.progress.state = ending.state
+            self.progress.state, self.progress.waiting_for = ending.state, None
             self.ended.set()
             self.tell(self)
 
@@ -131,10 +135,11 @@ class RunSite:
             "checkpoint": progress.last_checkpoint,
             "recoveries": progress.recoveries,
             "replayed": progress.replayed,
+            "waiting_for": progress.waiting_for,
             "last_failure": progress.last_failure,
         }
 
-    def turn(self, state: RunState) -> None:
-        """Note what it does now."""
-        self.progress.state = state
+    def turn(self, state: RunState, *, waiting_for: str | None = None) -> None:
+        """Note what it does now, and what it waits for if it does."""
+        self.progress.state, self.progress.waiting_for = state, waiting_for
         self.tell(self)

@@ -34,7 +34,7 @@ async def make_train(loop: Loop) -> Train:
     """
     plan = loop.plan
     if plan.evaluation is not None:
-        loop.evaluate = await _make_evaluate(loop, plan.evaluation)
+        loop.evaluation = await _read_evaluation(loop, plan.evaluation)
     if plan.probes is not None:
         loop.probe = await make_probe(loop, plan.probes)
     if plan.loop is not None:
@@ -71,16 +71,9 @@ async def train_supervised(loop: Loop, data: Sequence[Datum]) -> None:
         )
 
 
-async def _make_evaluate(loop: Loop, evaluation: EvaluationPlan) -> Callable[[int], Evaluation | None]:
-    data = (await _load(loop, evaluation.data))[: evaluation.max_examples]
-    num_learned = StepBatch(data=data).num_learned
-
-    def evaluate(step: int) -> Evaluation | None:
-        if step % evaluation.every_steps:
-            return None
-        return Evaluation(output=loop.trainer.forward(data, "cross_entropy"), num_learned=num_learned)
-
-    return evaluate
+async def _read_evaluation(loop: Loop, evaluation: EvaluationPlan) -> Evaluation:
+    data = await _load(loop, evaluation.data)
+    return Evaluation(data=data[: evaluation.max_examples], every_steps=evaluation.every_steps)
 
 
 async def _load(loop: Loop, source: Source) -> list[Datum]:

@@ -129,6 +129,23 @@ def test_a_server_that_is_gone_is_69(folder: Path) -> None:
     assert run.returncode == 69, run.stderr
 
 
+def test_a_checkpoint_is_saved_on_demand(folder: Path) -> None:
+    """By a command beside the one that trains; where none trains, it says so."""
+    (folder / "plan.toml").write_text(PLAN.format(steps=4000))
+    with running(["run", "plan.toml"], folder) as process:
+        while json.loads(read_line(process))["step"] != 1:
+            pass
+        asked = tinkex(["checkpoint", "save", "runs/sft"], folder)
+        while json.loads(read_line(process))["checkpoint"] is None:
+            pass
+    alone = tinkex(["checkpoint", "save", "runs/sft", "elsewhere"], folder)
+
+    assert asked.stdout == f"runs/sft: process {process.pid} saves after the step it is in\n"
+    assert (asked.returncode, alone.returncode) == (0, 1)
+    assert "no process works in runs/sft" in alone.stderr
+    assert "elsewhere is no run folder" in alone.stderr
+
+
 def test_a_second_daemon_on_a_folder_is_told_the_pid_of_the_first(folder: Path) -> None:
     """74, and the first goes on undisturbed."""
     (folder / "plan.toml").write_text(PLAN.format(steps=4000))

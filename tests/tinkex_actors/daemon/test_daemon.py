@@ -1,18 +1,30 @@
 """The daemon in a program: it begins, resumes, recovers and stops."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import trio
+from attrs import evolve
 
-from tests.tinkex_actors.daemon.runs import at_step, open_world
-from tinkex_actors.daemon.errors import BudgetSpent, DataError, FolderLocked, PlanError, RunGaveUp
-from tinkex_actors.daemon.plan import CheckpointPlan, LimitsPlan, ProbePlan
+from tests.tinkex_actors.daemon.runs import RECOVERY, at_step, open_world
+from tinkex_actors.clients import open_tinker
+from tinkex_actors.daemon.asking import ASKED, ask_to_save
+from tinkex_actors.daemon.entries import MARK
+from tinkex_actors.daemon.errors import BudgetSpent, DataError, FolderLocked, PlanError, RunFolderError, RunGaveUp
+from tinkex_actors.daemon.journal_store import JournalStore
+from tinkex_actors.daemon.plan import CheckpointPlan, EvaluationPlan, LimitsPlan, ProbePlan
 from tinkex_actors.daemon.references import Reference
 from tinkex_actors.daemon.site import RunSite, RunState
 from tinkex_actors.local.faults import Fault, FaultKind
+from tinkex_actors.local.limits import Limits
+from tinkex_actors.settings import Settings
+from tinkex_actors.types import ClientSessionFinished, SessionActive
+
+GONE = 2**22 + 1
+"""No process has this number: it is above the highest."""
 
 
 async def test_a_plan_is_trained_and_a_second_start_finds_it_done(tmp_path: Path) -> None:
@@ -221,3 +233,104 @@ async def test_probes_are_answered_for_people_to_read(tmp_path: Path) -> None:
             (step, prompt) for step in (0, 2, 4) for prompt in probes.prompts
         ]
         assert world.rows("probed") == world.rows("plain")
+
+
+async def test_evaluation_and_probes_pass_the_same_door_as_training(tmp_path: Path) -> None:
+    """One operation at a time for all runs together: nothing goes past the door, and nobody waits for ever."""
+    async with open_world(tmp_path) as world:
+        most = list[int]()
+        extra = {
+            "evaluation": EvaluationPlan(data=tmp_path / "data.jsonl", every_steps=2),
+            "probes": ProbePlan(prompts=("What is 1?",), every_steps=3, max_tokens=2),
+        }
+        runs = {name: world.run(steps=4, **extra) for name in "ab"}
+
+        def look(site: RunSite) -> None:
+            most.append(site.admission.operations)
+
+        plan = world.plan(runs, limits=LimitsPlan(operations_in_flight=1))
+        endings = await world.train(plan, tell=look)
+
+        assert {ending.state for ending in endings.values()} == {RunState.DONE}
+        assert max(most) <= 1
+        assert [row["step"] for row in world.rows("a") if "test/nll" in row] == [0, 2]
+        assert world.rows("a") == world.rows("b")
+
+
+async def test_a_run_that_the_server_has_no_room_for_waits_in_line(tmp_path: Path) -> None:
+    """Two models fit, three runs are to be trained: the third begins when one is done, and says meanwhile why it waits."""
+    async with open_world(tmp_path, limits=Limits(max_models=2)) as world:
+        waited = set[object]()
+
+        def look(site: RunSite) -> None:
+            waited.add(site.report()["waiting_for"])
+
+        run = world.run(recovery=evolve(RECOVERY, max_attempts=1))
+        plan = world.plan(dict.fromkeys("abc", run))
+        endings = await world.train(plan, tell=look)
+
+        assert {ending.state for ending in endings.values()} == {RunState.DONE}
+        assert "room for one more model on the server" in waited
+
+
+async def test_a_run_that_waits_for_room_can_be_stopped(tmp_path: Path) -> None:
+    """It has nothing to save, and is resumable like any other."""
+    async with open_world(tmp_path, limits=Limits(max_models=1)) as world:
+        run = world.run(steps=400, recovery=evolve(RECOVERY, backoff_seconds=30.0, backoff_max_seconds=60.0))
+        plan = world.plan({"a": run, "b": run})
+
+        def stop(site: RunSite) -> None:
+            if site.report()["waiting_for"]:
+                for name in daemon.runs:
+                    daemon.drain(runs=[name])
+
+        async with world.daemon(plan, tell=stop) as daemon:
+            with trio.fail_after(30):
+                endings = await daemon.wait()
+
+        assert {ending.state for ending in endings.values()} == {RunState.STOPPED}
+
+
+async def test_a_session_that_nobody_wrote_down_is_found_by_its_mark_and_finished(tmp_path: Path) -> None:
+    """A process may die between opening a session and writing down its id."""
+    async with open_world(tmp_path) as world:
+        plan = world.plan({"sft": world.run()})
+        await world.train(plan, tell=at_step(2, lambda site: site.stop_wanted.set()))
+        store = JournalStore.open(tmp_path / "runs" / "sft")
+        mark = {MARK: store.known().mark}
+        store.close()
+        async with open_tinker(evolve(Settings.local(world.server.url), user_metadata=mark)) as orphan:
+            await world.train(plan)
+
+            found = orphan.create_rest_client().search_sessions(user_metadata=mark)
+            statuses = {one.session_id: one.status async for one in found}
+
+    assert len(statuses) == 3
+    assert isinstance(statuses[orphan.session_id], ClientSessionFinished)
+    assert SessionActive() not in statuses.values()
+
+
+async def test_a_file_in_the_folder_asks_for_a_checkpoint(tmp_path: Path) -> None:
+    """Whoever may write the folder may ask, also for one run of many; the request is taken away with it."""
+    async with open_world(tmp_path) as world:
+        run = world.run(checkpoints=CheckpointPlan(keep_last=9))
+
+        pids = list[int]()
+        ask = at_step(2, lambda site: pids.append(ask_to_save(site.folder)), run="asked")
+        await world.train(world.plan({"asked": run, "left": run}), tell=ask)
+
+        assert pids == [os.getpid()]
+        assert [len(world.rows(name, "checkpoints.jsonl")) for name in ("asked", "left")] == [2, 1]
+        assert not (tmp_path / "runs" / "asked" / ASKED).exists()
+
+
+async def test_nobody_is_asked_where_nobody_works(tmp_path: Path) -> None:
+    """The folder of a run that is over, and one that is none."""
+    async with open_world(tmp_path) as world:
+        await world.train(world.plan({"sft": world.run(steps=1)}))
+        (tmp_path / "runs" / "sft" / "lock").write_text(f"{GONE}\n")
+
+    with pytest.raises(RunFolderError, match="no process works in"):
+        ask_to_save(tmp_path / "runs" / "sft")
+    with pytest.raises(RunFolderError, match="is no run folder"):
+        ask_to_save(tmp_path)

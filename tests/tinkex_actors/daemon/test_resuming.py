@@ -53,7 +53,7 @@ def checkpoint(step: int, *, in_life: int = 1, loss: float | None = None, **chan
 
 def known(*lives: Life, intents: tuple[Intent, ...] = (), checkpoints: tuple[Checkpoint, ...] = ()) -> Known:
     by_step: Mapping[int, Intent] = {one.step: one for one in intents}
-    return Known(is_done=False, lives=lives, intents=by_step, checkpoints=checkpoints)
+    return Known(is_done=False, mark="m", lives=lives, intents=by_step, checkpoints=checkpoints)
 
 
 @pytest.mark.parametrize(
