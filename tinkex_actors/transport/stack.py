@@ -29,6 +29,7 @@ from tinkex_actors.transport.billing import Billed
 from tinkex_actors.transport.bottom import HttpBelow, open_bottom
 from tinkex_actors.transport.breaker import Breaker, Breaking
 from tinkex_actors.transport.budget import Budgeted
+from tinkex_actors.transport.deprecation import NOTE, DeprecationNotes
 from tinkex_actors.transport.direct import DirectTransport
 from tinkex_actors.transport.dump import Dumping
 from tinkex_actors.transport.http import HttpTransport
@@ -91,10 +92,14 @@ class Line:
         billed = Billed(Breaking(budgeted, self.breaker), figures, billing_pause)
         self.paced = Paced(billed, figures)
         self._top = Retrying(self.paced, figures, chance=chance)
+        self._notes = DeprecationNotes()
 
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send through all layers."""
-        return await self._top.send(route, body)
+        answer = await self._top.send(route, body)
+        if NOTE in answer.headers:
+            self._notes.pass_on(route, answer)
+        return answer
 
 
 def streams_of(transport: Transport) -> HttpTransport:
