@@ -18,7 +18,7 @@ Two clients with different settings in one program do not meet.
 
 ```python
 Settings()  # the process's environment
-Settings(api_key="tml-…", tags=["nightly"])  # arguments win
+Settings(api_key="tml-secret", tags=["nightly"])  # arguments win
 Settings.from_environ(os.environ, app=tomllib.load(file)["tinker"])  # and an application's own file in between
 Settings.local("http://127.0.0.1:8000")  # no variable is read
 ```

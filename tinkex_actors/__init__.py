@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tinkex_actors.actors.errors import (
+        ClientBusy,
         ClientClosed,
         ClientFenced,
         OperationWithdrawn,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AdamParams",
     "AdminClient",
+    "ClientBusy",
     "ClientClosed",
     "ClientFenced",
     "CustomLossOptions",
@@ -106,7 +108,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "tinkex_actors.actors.errors": ("ClientClosed", "ClientFenced", "OperationWithdrawn", "SessionEnded"),
+    "tinkex_actors.actors.errors": ("ClientBusy", "ClientClosed", "ClientFenced", "OperationWithdrawn", "SessionEnded"),
     "tinkex_actors.clients": (
         "AdminClient",
         "CustomLossOptions",

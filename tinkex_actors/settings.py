@@ -150,6 +150,8 @@ class Figures:
     blocked_loop_warning: float = field(default=5.0, validator=_above_zero)
     """How long it may be blocked before that is told, with the stack of what blocks it."""
 
+    train_in_flight: float = field(default=1024, validator=_above_zero)
+    """How many operations of one model may be unanswered at once; beyond, they are refused with ``ClientBusy``."""
     sample_in_flight: float = field(default=inf, validator=_above_zero)
     """How many samples of one sampling session may be unanswered at once; the server may say less (2,000)."""
     progress_timeout: float = field(default=7200.0, validator=_above_zero)

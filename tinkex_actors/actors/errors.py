@@ -6,6 +6,7 @@
     ├── ClientClosed       the client or the whole connection was closed; nothing more will be answered
     ├── SessionEnded       the server ended the session; its models are gone: begin again from a checkpoint
     ├── ClientFenced       one model's sequence of requests is broken; __cause__ says by what
+    ├── ClientBusy         too much of one model is not answered yet; await some of it and go on
     └── OperationWithdrawn it was cancelled before it was sent
 """
 
@@ -26,6 +27,10 @@ class SessionEnded(TinkerError):
 
 class ClientFenced(TinkerError):
     """A model's sequence of requests has a hole that cannot be filled, so nothing later is sent. ``__cause__`` says why."""
+
+
+class ClientBusy(TinkerError):
+    """A model has as many unanswered requests as it may have. Nothing was taken in: await some of them and ask again."""
 
 
 class OperationWithdrawn(TinkerError):

@@ -20,12 +20,13 @@ request to the server. Clients only append to ``waiting``; everything else happe
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from attrs import define, field
 
 from tinkex_actors.actors.call_span import begin_call, end_when_settled
-from tinkex_actors.actors.errors import ClientFenced, OperationWithdrawn, fresh
+from tinkex_actors.actors.errors import ClientBusy, ClientFenced, OperationWithdrawn, fresh
 from tinkex_actors.actors.operation import Operation, Value
 from tinkex_actors.actors.pending import Slot
 from tinkex_actors.actors.queue_state import QueueWatch
@@ -98,6 +99,8 @@ class Ledger:
     key: str
     """What the idempotency keys of its requests begin with: derived from session and client, so never another's."""
     next_number: int = 0
+    most: float = inf
+    """How many calls and promises may be unanswered before nothing more is taken in."""
     waiting: deque[Call] = field(factory=deque[Call])
     in_doubt: Call | None = None
     open: dict[int, Entry] = field(factory=dict[int, Entry])
@@ -127,9 +130,14 @@ class Ledger:
 
         Raises:
             TinkerError: The ledger takes in nothing more; a fresh copy of the reason.
+            ClientBusy: It takes in nothing now: there is as much as may be.
         """
         if self.end is not None:
             raise fresh(self.end)
+        if (held := len(self.waiting) + len(self.open)) >= self.most:
+            raise ClientBusy(
+                f"{self.name}: {held} operations are not answered yet, the most it holds; await some of them"
+            )
         for entry in call.entries:
             entry.enter(self.owner, self.queue)
         if self.tracing is not None:

@@ -177,6 +177,7 @@ async def _make(
         tree.name_client("trainer"),
         f"tinkex-{tree.record.id}-model-{number}",
         owner=tree.record.ids(),
+        most=tree.settings.figures.train_in_flight,
         tracing=tree.tracing,
     )
     tree.add_trainer(ledger)

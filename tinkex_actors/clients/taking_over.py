@@ -22,7 +22,9 @@ async def attach_model(tree: TinkerTree, model_id: ModelId, *, next_number: int,
     """
     info = await ask(tree.transport, GET_INFO, GetInfoRequest(model_id))
     key = f"tinkex-{tree.record.id}-model-{model_number}"
-    ledger = Ledger(tree.name_client("trainer"), key, next_number=next_number)
+    ledger = Ledger(
+        tree.name_client("trainer"), key, next_number=next_number, most=tree.settings.figures.train_in_flight
+    )
     tree.add_trainer(ledger)
     return MadeModel(ledger, info)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from tinkex_actors.actors.errors import ClientClosed, ClientFenced, OperationWithdrawn
+from tinkex_actors.actors.errors import ClientBusy, ClientClosed, ClientFenced, OperationWithdrawn
 from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Operation, Value
 from tinkex_actors.actors.pending import Audience, Slot
@@ -233,3 +233,17 @@ def test_a_call_that_is_prepared_takes_its_numbers_in_its_turn() -> None:
     assert numbers(ledger.begin()) == [1, 2]
     ledger.drop(held, RuntimeError("too late"))
     assert not held.entries[0].slot.is_settled
+
+
+def test_a_ledger_that_is_full_takes_in_nothing_until_something_is_answered() -> None:
+    """A loop that submits and never awaits must not fill the memory."""
+    ledger, first = Ledger("trainer", "key", next_number=1, most=2), call_of()
+    ledger.enlist(first)
+    assert ledger.begin() is first
+    ledger.accept(promises(first))
+    ledger.enlist(call_of(5))
+    with pytest.raises(ClientBusy, match="trainer: 2 operations are not answered yet, the most it holds; await some"):
+        ledger.enlist(call_of())
+    ledger.settle(1, Value(1))
+    ledger.enlist(call_of())
+    assert len(ledger.waiting) == 2
