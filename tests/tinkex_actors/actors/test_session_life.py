@@ -53,6 +53,19 @@ async def test_the_session_carries_what_the_settings_say(autojump_clock: MockClo
     assert autojump_clock.current_time() < 5
 
 
+async def test_what_the_server_has_to_say_at_the_opening_is_logged(autojump_clock: MockClock) -> None:
+    """To people, at the level it says, with the session it is about."""
+    fake = FakeTinker()
+    words = b'{"session_id": "S0", "info_message": "hello", "warning_message": "soon", "error_message": "gone"}'
+    fake.fail("create_session", Say(200, words))
+    with capture_logs() as logs:
+        async with open_fake(fake):
+            pass
+    told = [(line["log_level"], line["message"], line["session_id"]) for line in logs if "message" in line]
+    assert told == [("info", "hello", "S0"), ("warning", "soon", "S0"), ("error", "gone", "S0")]
+    assert autojump_clock.current_time() < 5
+
+
 async def test_opening_twice_on_the_way_is_one_session(autojump_clock: MockClock) -> None:
     """Only the idempotency key tells a repeat from a second session."""
     fake = FakeTinker()

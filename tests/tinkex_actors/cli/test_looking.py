@@ -41,6 +41,15 @@ def test_checkpoints_are_listed_with_whole_paths(stage: Stage) -> None:
     assert all(line == line.rstrip() for line in told.out.splitlines())
 
 
+def test_one_checkpoint_is_shown_by_its_path(stage: Stage) -> None:
+    """With what the server knows of its weights: the model, and the adapter's rank."""
+    told = stage.tinkex("checkpoint", "info", stage.state, "--json").document
+
+    assert told["checkpoint"]["tinker_path"] == stage.state
+    assert (told["base_model"], told["lora_rank"]) == ("tinkex/tiny", 4)
+    assert stage.state in stage.tinkex("checkpoint", "info", stage.state).out
+
+
 def test_a_limit_is_kept_and_none_shows_all(stage: Stage) -> None:
     """0 is all, as in the official command."""
     assert len(stage.tinkex("checkpoint", "list", "--limit", 1, "--json").document["checkpoints"]) == 1

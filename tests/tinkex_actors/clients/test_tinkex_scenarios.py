@@ -237,6 +237,19 @@ async def test_without_retries_the_first_refusal_is_the_answer(
     assert autojump_clock.current_time() < 5
 
 
+@pytest.mark.tinkex("T111")
+async def test_without_tracing_no_request_names_a_span(autojump_clock: MockClock) -> None:
+    """Whatever the program around it does: headers are as they were."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        await (await make_trainer(tinker)).optim_step()
+        sampler = await tinker.create_sampling_client(base_model="m")
+        await sampler.sample(PROMPT)
+    assert len(fake.headers) > 5
+    assert all("traceparent" not in headers for _, headers in fake.headers)
+    assert autojump_clock.current_time() < 5
+
+
 @pytest.mark.tinkex("T148")
 def test_a_prompt_weighs_ten_bytes_a_token() -> None:
     """The service's own estimate, which its limits are made for."""

@@ -12,6 +12,7 @@ from tinkex_actors.daemon.plan import RecoveryPlan
 from tinkex_actors.daemon.references import Reference
 from tinkex_actors.daemon.site import RunSite, RunState
 from tinkex_actors.local.faults import Fault, FaultKind
+from tinkex_actors.types import ModelId
 
 CALLBACKS = """
 import json
@@ -83,6 +84,25 @@ async def test_a_run_that_the_server_holds_for_corrupted_goes_on_from_its_last_c
         [[what, run, life, attempts, kind, words]] = told(tmp_path)
         assert (what, run, life, attempts, kind) == ("recovered", "hit", 1, 1, "LifeLost")
         assert "for corrupted" in str(words)
+
+
+async def test_a_recovered_run_is_watched_again_and_the_old_one_is_over(tmp_path: Path) -> None:
+    """Corrupted twice: three lives; and the server takes nothing more for a model that was given up."""
+    async with open_world(tmp_path) as world:
+        first, second = at_step(3, lambda _: corrupt(world)), at_step(6, lambda _: corrupt(world))
+
+        def tell(site: RunSite) -> None:
+            first(site)
+            second(site)
+
+        run = world.run(steps=9, recovery=WATCHFUL)
+        endings = await world.train(world.plan({"sft": run}), tell=tell)
+
+        assert endings["sft"].state is RunState.DONE
+        models = list(dict.fromkeys(one.model for one in world.deeds()))
+        assert len(models) == 3
+        records = world.server.service.runs.records
+        assert all(records[ModelId(model)].ended is not None for model in models)
 
 
 @pytest.mark.tinkex("T97")

@@ -98,7 +98,7 @@ def test_the_servers_delay_replaces_ours() -> None:
     assert decide(refusal(429, retry_after="600")) == Again(0.5)
 
 
-@pytest.mark.tinkex("T55", "T83", "T87")
+@pytest.mark.tinkex("T55", "T83")
 def test_retries_end_with_their_number_and_patience_with_its_time() -> None:
     """A lookup fails after its retries; a submission goes on until the patience is used up."""
     last = FIGURES.max_retries + 1
