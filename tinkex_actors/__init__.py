@@ -61,6 +61,11 @@ if TYPE_CHECKING:
         Figures,
         Settings,
     )
+    from tinkex_actors.transport.responses import (
+        RawResponse,
+        Responses,
+        record_responses,
+    )
     from tinkex_actors.types import (
         AdamParams,
         Datum,
@@ -90,6 +95,8 @@ __all__ = [
     "OperationWithdrawn",
     "PagedList",
     "Pending",
+    "RawResponse",
+    "Responses",
     "RestClient",
     "SampleResponse",
     "SamplerHandle",
@@ -105,6 +112,7 @@ __all__ = [
     "open_rest_client",
     "open_sampler",
     "open_tinker",
+    "record_responses",
 ]
 
 _HOMES = {
@@ -125,6 +133,7 @@ _HOMES = {
         "open_tinker",
     ),
     "tinkex_actors.settings": ("Figures", "Settings"),
+    "tinkex_actors.transport.responses": ("RawResponse", "Responses", "record_responses"),
     "tinkex_actors.types": (
         "AdamParams",
         "Datum",

@@ -17,6 +17,7 @@ from tinkex_actors.transport.ask import send
 from tinkex_actors.transport.budget import ByteBudget
 from tinkex_actors.transport.endpoints import RETRIEVE_FUTURE, RETRIEVE_FUTURE_PROTOBUF
 from tinkex_actors.transport.seam import Answer, Transport
+from tinkex_actors.transport.standing import Standing
 from tinkex_actors.types.errors import APIConnectionError
 from tinkex_actors.wire.futures import has_protobuf_result
 from tinkex_actors.wire.requests import RetrieveFutureRequest
@@ -86,8 +87,10 @@ class Retriever:
         request = RetrieveFutureRequest(
             retrieval.promise.request_id, allow_metadata_only=progress.payload_bytes is None
         )
+        # A standing of its own, since what holds a poll up is not what holds the operation up.
+        standing = Standing(responses=retrieval.operation.standing.responses)
         try:
-            return await send(self._transport, endpoint, request, headers=headers)
+            return await send(self._transport, endpoint, request, headers=headers, standing=standing)
         except APIConnectionError as lost:
             return lost
 

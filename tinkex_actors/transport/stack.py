@@ -21,6 +21,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from random import Random
 
+import trio
+
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Settings
 from tinkex_actors.tracing import Tracing
@@ -35,6 +37,7 @@ from tinkex_actors.transport.dump import Dumping
 from tinkex_actors.transport.http import HttpTransport
 from tinkex_actors.transport.metered import Metered
 from tinkex_actors.transport.pacing import Paced
+from tinkex_actors.transport.responses import RawResponse
 from tinkex_actors.transport.retry import Retrying
 from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
 from tinkex_actors.transport.traced import Traced
@@ -96,10 +99,27 @@ class Line:
 
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send through all layers."""
+        responses = body.standing.responses
+        began = 0.0 if responses is None else trio.current_time()
         answer = await self._top.send(route, body)
+        if responses is not None:
+            responses.note(_raw(route, body, answer, trio.current_time() - began))
         if NOTE in answer.headers:
             self._notes.pass_on(route, answer)
         return answer
+
+
+def _raw(route: Route, body: Body, answer: Answer, seconds: float) -> RawResponse:
+    return RawResponse(
+        operation=route.name,
+        method=route.method,
+        path=route.path.format_map(body.path_values) if body.path_values else route.path,
+        status=answer.status,
+        headers=answer.headers,
+        content=answer.content,
+        attempts=answer.attempts,
+        seconds=seconds,
+    )
 
 
 def streams_of(transport: Transport) -> HttpTransport:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from attrs import define
+from attrs import define, field
 
 from tinkex_actors.tracing import Span
+from tinkex_actors.transport.responses import Responses, current_responses
 from tinkex_actors.types.futures import QueueState
 from tinkex_actors.types.ids import RequestId
 
@@ -42,6 +43,8 @@ class Standing:
     last_error: str | None = None
     """What came of the last attempt that failed."""
 
+    responses: Responses | None = field(factory=current_responses)
+    """Where its answers are recorded, if somebody wants them raw."""
     queue_state: QueueState = QueueState.UNKNOWN
     """What the server calls the state of its queue."""
     queue_state_reason: str | None = None
