@@ -29,6 +29,22 @@ This page is generated from the code; a test compares.
 """
 
 
+OTHERS = {
+    "TINKEX_POOL_SIZE": "Connections are counted by what they carry: `submit_connections`, `sample_connections` and the others below.",
+    "TINKEX_POOL_COUNT": "The same: each client has one pool.",
+    "TINKEX_HTTP_POOL": "The same: pools have no names and are not shared.",
+    "TINKEX_POLL_BACKOFF": "The delays between polls are `poll_delay_base`, `poll_delay_max` and `poll_backoff_max` below.",
+    "TINKEX_HTTP_CLIENT": "What carries HTTP is an object: `open_tinker(below=…)`.",
+    "TINKEX_OTEL_PROPAGATE": "Nothing is propagated unless the program traces.",
+    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY": "Honoured where `proxy` is not set.",
+    "HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_OFFLINE, XDG_CACHE_HOME": "Read by `huggingface_hub`, which fetches tokenizers.",
+    "HOME": "Where `tinkex auth login` keeps its key, below `.tinker`.",
+    "NO_COLOR": "Honoured by the command line.",
+    "TINKER_PARITY_VERSION": "No program reads it: the version of the protocol is the client's own.",
+}
+"""Variables of the official SDK, of tinkex and of what lies below, that are no setting of a client, and why."""
+
+
 def docs_of(cls: type) -> dict[str, str]:
     """Find the strings below the fields of a class."""
     body = ast.parse(inspect.getsource(cls)).body[0]
@@ -60,6 +76,9 @@ def page() -> str:
     parts = [
         HEAD,
         "## What a client is told\n\n| field | variable | what it is |\n|---|---|---|\n" + "\n".join(rows) + "\n",
+        "## Variables that are no settings\n\n| variable | why |\n|---|---|\n"
+        + "\n".join(f"| {_quoted(names)} | {why} |" for names, why in OTHERS.items())
+        + "\n",
         "## Every number it waits, counts or limits by\n\n"
         "Fields of {class}`~tinkex_actors.Figures`, passed as `Settings(figures=Figures(max_retries=3))`. Times are in seconds, sizes in bytes.\n\n"
         "| figure | default | what it is |\n|---|---|---|\n" + "\n".join(numbers) + "\n",
@@ -69,7 +88,10 @@ def page() -> str:
 
 def variables(field: "attrs.Attribute[object]") -> str:
     """Name the variables of a setting."""
-    names = str(field.metadata.get("variable", ""))
+    return _quoted(str(field.metadata.get("variable", "")))
+
+
+def _quoted(names: str) -> str:
     return ", ".join(f"`{name.strip()}`" for name in names.split(",") if name)
 
 

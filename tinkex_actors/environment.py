@@ -12,6 +12,9 @@ import orjson
 
 Environ = Mapping[str, str]
 
+LEVELS = ("debug", "info", "warning", "error")
+"""What a log can be shown from."""
+
 _TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 _FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
@@ -28,6 +31,24 @@ def read_switch(environ: Environ, name: str, *, default: bool) -> bool:
     if word not in _TRUE_WORDS | _FALSE_WORDS:
         raise ValueError(f"{name} must be one of 1, true, yes, on, 0, false, no, off, got {word!r}")
     return word in _TRUE_WORDS
+
+
+def read_level(environ: Environ, name: str) -> str:
+    """Read a level of the log; ``warn`` is ``warning``.
+
+    Raises:
+        ValueError: There is no such level.
+    """
+    word = environ.get(name, "").strip().lower()
+    level = "warning" if word == "warn" else word
+    if level and level not in LEVELS:
+        raise ValueError(f"{name} must be one of {', '.join(LEVELS)}, got {word!r}")
+    return level
+
+
+def read_authorities(environ: Environ) -> str:
+    """Read whom to trust, from OpenSSL's own variables: a file, or else a folder."""
+    return environ.get("SSL_CERT_FILE", "") or environ.get("SSL_CERT_DIR", "")
 
 
 def read_words(environ: Environ, name: str) -> tuple[str, ...]:

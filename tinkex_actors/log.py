@@ -28,6 +28,20 @@ def get_log(name: str = "tinkex_actors") -> FilteringBoundLogger:
     return log
 
 
+def show_log(level: str) -> None:
+    """Show what the library says from *level* on, on stderr: for ``TINKER_LOG``, which a user sets and no program.
+
+    A program that has arranged its logging is left its ways: with structlog configured nothing changes, and where the
+    standard library's loggers have handlers, the level is set and no handler added.
+    """
+    plain = logging.getLogger("tinkex_actors")
+    plain.setLevel(level.upper())
+    if not structlog.is_configured() and not plain.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("[%(asctime)s - %(name)s - %(levelname)s] %(message)s"))
+        plain.addHandler(handler)
+
+
 def add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Name in an event what its task works on; what the event says itself stays. A structlog processor."""
     for name, value in current_ids().items():

@@ -8,9 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from tinkex_actors.log import get_log
+from tinkex_actors.settings import Settings
 
 PROGRAM = """
 from tinkex_actors.log import get_log
+from tinkex_actors.settings import Settings
 log = get_log()
 log.debug("a detail", queued=3)
 log.warning("a reason to look", queued=3)
@@ -67,3 +69,44 @@ def test_no_secret_is_in_what_the_library_says(
     assert "sent tml-*** headers={'cookie': ***}" in caplog.text
     assert "ValueError: refused tml-***" in caplog.text
     assert "4f9aXq" not in caplog.text
+
+
+SHOWN = """
+import trio
+from tinkex_actors.settings import Settings
+from tinkex_actors.log import get_log
+from tinkex_actors.settings import Settings
+from tinkex_actors.transport.stack import open_transport
+
+async def main():
+    for _ in range(2):
+        async with open_transport(Settings()):
+            pass
+    get_log().debug("a detail", queued=3)
+    get_log().info("a remark")
+
+trio.run(main)
+"""
+
+
+@pytest.mark.tinkex("F129")
+@pytest.mark.parametrize(
+    ("level", "shown"), [("debug", ["a detail", "a remark"]), ("INFO", ["a remark"]), ("warn", []), ("", [])]
+)
+def test_tinker_log_shows_the_log_once_however_many_clients_there_are(level: str, shown: list[str]) -> None:
+    """For users of a program that has arranged nothing; stdout stays the program's."""
+    environ = {"TINKER_API_KEY": "tml-x", "TINKER_LOG": level, "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", SHOWN], capture_output=True, text=True, timeout=60, check=True, env=environ
+    )
+
+    assert done.stdout == ""
+    assert [line.split("] ")[1].split(" queued")[0] for line in done.stderr.splitlines()] == shown
+
+
+def test_a_level_that_does_not_exist_is_refused() -> None:
+    """A misspelt level would hide what it was set for."""
+    with pytest.raises(ValueError, match="TINKER_LOG must be one of debug, info, warning, error, got 'loud'"):
+        Settings.from_environ({"TINKER_API_KEY": "tml-x", "TINKER_LOG": "loud"})
+    with pytest.raises(ValueError, match="log_level must be one of debug"):
+        Settings.from_environ({"TINKER_API_KEY": "tml-x"}, log_level="loud")

@@ -126,6 +126,8 @@ def test_without_a_key_a_command_is_enough_and_then_the_stored_one(tmp_path: Pat
 
 def test_the_plain_constructor_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """``open_tinker(Settings())`` is all a configured machine needs."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
     assert Settings() == Settings.from_environ(ENVIRON)

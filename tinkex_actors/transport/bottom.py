@@ -3,20 +3,19 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
-from ssl import SSLContext, create_default_context
+from ssl import SSLContext
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from tinkex_actors.settings import Figures, Settings
+from tinkex_actors.transport.certificates import context_maker
 from tinkex_actors.transport.direct import DirectTransport
 from tinkex_actors.transport.heads import HeadWriter
 from tinkex_actors.transport.http import HttpTransport
-from tinkex_actors.transport.lean.dialing import default_context
 from tinkex_actors.transport.lean.limits import Limits
 from tinkex_actors.transport.lean.pool import open_pool
-from tinkex_actors.transport.lean.tls import HTTP_1
 from tinkex_actors.transport.lean.transport import LeanTransport
 from tinkex_actors.transport.seam import Lane, Transport
 
@@ -41,13 +40,14 @@ async def open_bottom(
     if isinstance(below, httpx.AsyncClient):
         yield HttpTransport(below, settings, where)
     elif below is not None or settings.proxy or settings.default_query or is_proxied(settings.base_url):
-        async with _open_client(below, settings) as client:
+        async with _open_client(below, settings, context_maker(settings)) as client:
             yield HttpTransport(client, settings, where)
     else:
+        context = context_maker(settings)
         async with (
-            open_pool(limits=_lane_limits(settings.figures), context=lambda: _context(settings)) as pool,
+            open_pool(limits=_lane_limits(settings.figures), context=context) as pool,
             # A signed link leads elsewhere, perhaps through a proxy that our own address does without.
-            _open_client(None if _proxies(settings.base_url) else LeanTransport(pool), settings) as client,
+            _open_client(None if _proxies(settings.base_url) else LeanTransport(pool), settings, context) as client,
         ):
             yield DirectTransport(pool, HeadWriter(settings, where, pool), HttpTransport(client, settings, where))
 
@@ -64,22 +64,15 @@ def _proxies(url: str) -> Mapping[str, str]:
     return {} if _is_this_machine(url) else getproxies()
 
 
-def _open_client(transport: httpx.AsyncBaseTransport | None, settings: Settings) -> httpx.AsyncClient:
+def _open_client(
+    transport: httpx.AsyncBaseTransport | None, settings: Settings, context: Callable[[], SSLContext]
+) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
     if transport is not None:
         # httpx lets a proxy win over a transport; what is plugged in has its own way out.
         return httpx.AsyncClient(transport=transport, limits=limits)
     proxy = httpx.Proxy(settings.proxy, headers=dict(settings.proxy_headers)) if settings.proxy else None
-    return httpx.AsyncClient(proxy=proxy, verify=_context(settings) if settings.ca_file else True, limits=limits)
-
-
-def _context(settings: Settings) -> SSLContext:
-    """Make the TLS context: the usual one, or one that trusts the given certificates alone."""
-    if not settings.ca_file:
-        return default_context()
-    context = create_default_context(cafile=settings.ca_file)
-    context.set_alpn_protocols([HTTP_1])
-    return context
+    return httpx.AsyncClient(proxy=proxy, verify=context(), limits=limits)
 
 
 def _lane_limits(figures: Figures) -> dict[str, Limits]:

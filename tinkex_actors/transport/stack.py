@@ -23,6 +23,7 @@ from random import Random
 
 import trio
 
+from tinkex_actors.log import show_log
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.settings import Settings
 from tinkex_actors.tracing import Tracing
@@ -159,6 +160,8 @@ async def open_transport(
         metrics: Count every attempt, and how long it took.
         tracing: Traces every attempt of what a user asked for.
     """
+    if settings.log_level:
+        show_log(settings.log_level)
     async with open_bottom(settings, below=below, address=address) as bottom:
         counted = bottom if metrics is None else Metered(bottom, metrics)
         traced = counted if tracing is None else Traced(counted, tracing)
