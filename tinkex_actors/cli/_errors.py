@@ -13,6 +13,7 @@ OPTIONAL = {
     "matplotlib": "demo",
     "prometheus_client": "metrics",
     "h11": "observer",
+    "huggingface_hub": "huggingface",
     "tensorboardX": "tensorboard",
     "starlette": "local",
     "hypercorn": "local",

@@ -60,13 +60,19 @@ async def _check(settings: Settings) -> str:
 @click.command("logout")
 @server_options
 @json_option
-def logout(*, base_url: str | None, api_key: str | None, timeout: float, is_json: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
+def logout(*, base_url: str | None, api_key: str | None, timeout: float, is_json: bool, dry_run: bool) -> None:
     """Forget the API key on this machine; one that a login made is deleted on the server too."""
     del api_key
     output = output_of(is_json=is_json)
     stored = read_stored()
     if stored is None:
         raise CommandFailed("there is no key to forget")
+    if dry_run:
+        would = {"would_forget": stored.name, "would_delete_on_server": stored.is_generated}
+        also = " and deleted on the server" if stored.is_generated else ""
+        output.done(would, f"the key {stored.name!r} would be forgotten{also}")
+        return
     if stored.is_generated:
         trio.run(_delete, settings_of(base_url, stored.key, timeout))
     forget_key()

@@ -41,7 +41,7 @@ async def command(
     target = out or Path(path.tinker_path.removeprefix("tinker://").replace("/", "_"))
     if target.exists() and not force:
         raise CommandFailed(f"{target} is there already; name another with --output, or replace it with --force")
-    async with _downloadable(rest, path) as tinker_path:
+    async with open_downloadable(rest, path) as tinker_path:
         size, names = await Fetch(rest, output, target, partial(find_files, rest, tinker_path)).run()
     document = {
         "checkpoint_path": path.tinker_path,
@@ -56,7 +56,7 @@ async def command(
 
 
 @asynccontextmanager
-async def _downloadable(rest: RestClient, path: ParsedCheckpointTinkerPath) -> AsyncGenerator[str, None]:
+async def open_downloadable(rest: RestClient, path: ParsedCheckpointTinkerPath) -> AsyncGenerator[str, None]:
     """Find, or make for the while, something that can be downloaded; yield its path."""
     if path.checkpoint_type is not CheckpointType.TRAINING:
         yield path.tinker_path

@@ -75,7 +75,7 @@ async def info(rest: RestClient, output: Output, *, path: ParsedCheckpointTinker
 async def publish(rest: RestClient, output: Output, *, path: ParsedCheckpointTinkerPath) -> None:
     """Let anybody load the checkpoint at PATH."""
     await rest.publish_checkpoint_from_tinker_path(path.tinker_path)
-    output.done({"tinker_path": path.tinker_path, "public": True}, f"{path.tinker_path} is public")
+    _tell_public(output, path, is_public=True)
 
 
 @click.command("unpublish")
@@ -84,7 +84,12 @@ async def publish(rest: RestClient, output: Output, *, path: ParsedCheckpointTin
 async def unpublish(rest: RestClient, output: Output, *, path: ParsedCheckpointTinkerPath) -> None:
     """Let nobody else load the checkpoint at PATH."""
     await rest.unpublish_checkpoint_from_tinker_path(path.tinker_path)
-    output.done({"tinker_path": path.tinker_path, "public": False}, f"{path.tinker_path} is private")
+    _tell_public(output, path, is_public=False)
+
+
+def _tell_public(output: Output, path: ParsedCheckpointTinkerPath, *, is_public: bool) -> None:
+    sentence = f"{path.tinker_path} is {'public' if is_public else 'private'}"
+    output.done({"tinker_path": path.tinker_path, "public": is_public}, sentence)
 
 
 @click.command("set-ttl")

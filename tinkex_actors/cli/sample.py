@@ -1,6 +1,7 @@
 """``tinkex sample``: a prompt in, continuations out."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +13,8 @@ from tinkex_actors.cli._asking import Callback, json_option, output_of, server_o
 from tinkex_actors.cli._errors import CommandFailed
 from tinkex_actors.cli._logging import log_to_stderr
 from tinkex_actors.cli._output import Output, plain
-from tinkex_actors.clients import SamplingClient, Tokenizer, open_tinker
+from tinkex_actors.cli._sample_stream import write_stream
+from tinkex_actors.clients import SamplingClient, TinkerClient, Tokenizer, open_tinker
 from tinkex_actors.settings import Settings
 from tinkex_actors.types import ModelInput, SampleResponse, SamplingParams
 
@@ -29,6 +31,12 @@ class _Wish:
     num_samples: int
     params: SamplingParams
 
+    async def write_stream(self, settings: Settings, *, is_json: bool) -> None:
+        """Draw one sample, and write its tokens as they come."""
+        async with open_tinker(evolve(settings, telemetry=False)) as tinker:
+            source = await _Source.open(tinker, self)
+            await write_stream(source.sampler, source.tokens, self.params, source.tokenizer, is_json=is_json)
+
 
 def _prompt_options(function: Callback) -> Callback:
     for option in (
@@ -44,6 +52,7 @@ def _prompt_options(function: Callback) -> Callback:
 
 def _sampling_options(function: Callback) -> Callback:
     for option in (
+        click.option("--stream", is_flag=True, help="Write each token when it is drawn; with --json, an object a line."),
         click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Write the answer to this file."),
         click.option("--stop", multiple=True, help="A text that ends a continuation; may be given again."),
         click.option("--seed", type=int, help="Makes the draw repeatable."),
@@ -77,6 +86,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     seed: int | None,
     stop: tuple[str, ...],
     out: Path | None,
+    stream: bool,
     base_url: str | None,
     api_key: str | None,
     timeout: float,
@@ -87,6 +97,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         raise click.UsageError("give one of --base-model and --model-path")
     if (prompt is None) is (prompt_file is None):
         raise click.UsageError("give one of --prompt and --prompt-file")
+    if stream and (num_samples > 1 or out is not None):
+        raise click.UsageError("--stream is of one sample, and goes without --output")
     text, tokens = (prompt, None) if prompt_file is None else _read_prompt(prompt_file)
     params = SamplingParams(
         max_tokens=max_tokens, seed=seed, stop=list(stop) or None, temperature=temperature, top_k=top_k, top_p=top_p
@@ -96,8 +108,12 @@ def command(  # noqa: PLR0913 - one parameter an option
         num_samples=num_samples, params=params,
     )  # fmt: skip
     log_to_stderr()
-    document, shown = trio.run(_sample, settings_of(base_url, api_key, timeout), wish)
-    _deliver(output_of(is_json=is_json), document, shown, out)
+    settings, output = settings_of(base_url, api_key, timeout), output_of(is_json=is_json)
+    if stream:
+        trio.run(partial(wish.write_stream, settings, is_json=output.is_json))
+        return
+    document, shown = trio.run(_sample, settings, wish)
+    _deliver(output, document, shown, out)
 
 
 def _read_prompt(file: Path) -> tuple[str | None, tuple[int, ...] | None]:
@@ -121,15 +137,34 @@ def _read_prompt(file: Path) -> tuple[str | None, tuple[int, ...] | None]:
 
 async def _sample(settings: Settings, wish: _Wish) -> tuple[dict[str, object], str]:
     """Sample; return the answer for programs and for people."""
-    quiet = evolve(settings, telemetry=False)  # one short command is no session worth reporting on
-    async with open_tinker(quiet) as tinker:
+    # One short command is no session worth reporting on.
+    async with open_tinker(evolve(settings, telemetry=False)) as tinker:
+        source = await _Source.open(tinker, wish)
+        answer = await source.sampler.sample(ModelInput.from_ints(source.tokens), wish.num_samples, wish.params)
+    return _describe(source.sampler, source.tokens, answer, source.tokenizer)
+
+
+@frozen
+class _Source:
+    """What is sampled from, and the prompt in its tokens."""
+
+    sampler: SamplingClient
+    tokens: tuple[int, ...]
+    tokenizer: Tokenizer | None
+
+    @classmethod
+    async def open(cls, tinker: TinkerClient, wish: _Wish) -> "_Source":
+        """Find the model, and its tokenizer where there is text.
+
+        Raises:
+            CommandFailed: There is no tokenizer, or nothing to continue.
+        """
         sampler = await tinker.create_sampling_client(base_model=wish.base_model, model_path=wish.model_path)
         tokenizer = None if wish.text is None and wish.tokenizer is None else await _load(sampler, wish.tokenizer)
         tokens = wish.tokens if tokenizer is None or wish.text is None else tuple(tokenizer.encode(wish.text))
         if not tokens:
             raise CommandFailed("the prompt is empty; there is nothing to continue")
-        answer = await sampler.sample(ModelInput.from_ints(tokens), wish.num_samples, wish.params)
-    return _describe(sampler, tokens, answer, tokenizer)
+        return cls(sampler, tokens, tokenizer)
 
 
 async def _load(sampler: SamplingClient, name: str | None) -> Tokenizer:

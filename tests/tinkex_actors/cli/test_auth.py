@@ -41,6 +41,18 @@ def test_a_second_login_and_a_second_logout_are_refused(stage: Stage, tmp_path: 
     assert SECRET not in (tmp_path / ".tinker" / "credentials.json").read_text()
 
 
+def test_what_login_and_logout_say_in_json_and_a_logout_that_is_only_tried(stage: Stage, tmp_path: Path) -> None:
+    """--dry-run says what would go, and it is still there afterwards."""
+    environ, file = _home(tmp_path), str(tmp_path / ".tinker" / "credentials.json")
+    came = stage.tinkex("auth", "login", "--json", given=f"{SECRET}\n", environ=environ).document
+    tried = stage.tinkex("auth", "logout", "--dry-run", "--json", environ=environ).document
+    went = stage.tinkex("auth", "logout", "--json", environ=environ).document
+
+    assert came == {"name": came["name"], "path": file}
+    assert tried == {"would_forget": came["name"], "would_delete_on_server": False}
+    assert went == {"name": came["name"], "deleted_on_server": False}
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"keys": []}'])
 def test_a_broken_file_is_named_and_not_overwritten(stage: Stage, tmp_path: Path, content: str) -> None:
     """It may hold other keys."""

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from tests.tinkex_actors.cli.inside import tinkex
 from tinkex_actors.cli import _groups, _main, main
 from tinkex_actors.cli._errors import describe_failure
 from tinkex_actors.cli._groups import leaves
+from tinkex_actors.cli._output import Output
 from tinkex_actors.daemon.errors import DataError
 
 
@@ -123,16 +125,51 @@ def test_the_version_is_there_before_anything_is_imported(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("shell", "words"), [("bash", "complete -o"), ("zsh", "#compdef tinkex"), ("fish", "complete")]
+    ("shell", "words", "answer"),
+    [
+        ("bash", "complete -o", "plain,delete\n"),
+        ("zsh", "#compdef tinkex", "plain\ndelete\nDelete checkpoints for good.\n"),
+        ("fish", "complete --no-files --command tinkex", "plain,delete\tDelete checkpoints for good.\n"),
+    ],
 )
-def test_a_shell_is_told_how_to_complete(shell: str, words: str, tmp_path: Path) -> None:
-    """What is printed is for the shell to read, and asks this command for the words."""
+def test_a_shell_is_told_how_to_complete(shell: str, words: str, answer: str, tmp_path: Path) -> None:
+    """What is printed is for the shell to read, and asks this command for the words; each shell in its own way."""
     assert words in tinkex("completion", shell).out
 
-    asked = process.tinkex(
-        [], tmp_path, _TINKEX_COMPLETE="bash_complete", COMP_WORDS="tinkex checkpoint de", COMP_CWORD="2"
+    asked = {"COMP_WORDS": "tinkex checkpoint de", "COMP_CWORD": "de" if shell == "fish" else "2"}
+    told = process.tinkex([], tmp_path, _TINKEX_COMPLETE=f"{shell}_complete", **asked)
+    assert told.stdout == answer
+
+
+def test_bash_itself_completes_with_what_it_was_told(tmp_path: Path) -> None:
+    """The whole way: the shell reads the script, asks, and has the word."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "tinkex").write_text(f'#!/bin/sh\nexec {sys.executable} -m tinkex_actors.cli "$@"\n')
+    (bin_folder / "tinkex").chmod(0o755)
+    program = (
+        'eval "$(tinkex completion bash)"; COMP_WORDS=(tinkex checkpoint down); COMP_CWORD=2; '
+        '_tinkex_completion tinkex; echo "${COMPREPLY[@]}"'
     )
-    assert asked.stdout == "plain,delete\n"
+    environ = process.environment(PATH=f"{bin_folder}:{os.environ['PATH']}")
+    told = subprocess.run(
+        ["/bin/bash", "-c", program], capture_output=True, text=True, timeout=process.PATIENCE, env=environ, check=False
+    )
+
+    assert (told.stdout, told.stderr) == ("download\n", "")
+
+
+def test_a_colour_is_for_a_terminal_and_not_with_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are coloured for people who want it."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = Output(is_json=False).console.color_system
+    monkeypatch.delenv("FORCE_COLOR")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    assert coloured is not None
+    assert Output(is_json=False).console.no_color
 
 
 @pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {}])
