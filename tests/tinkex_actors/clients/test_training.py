@@ -44,6 +44,27 @@ async def test_a_step_is_two_requests_in_line(autojump_clock: MockClock) -> None
     assert autojump_clock.current_time() < 1
 
 
+@pytest.mark.tinkex("F007", "F030", "F031", "F058")
+async def test_a_client_is_made_as_asked_and_knows_its_model(autojump_clock: MockClock) -> None:
+    """Model, adapter and metadata go to the server; what it says of the model is kept, and any saved weights can be sampled."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        metadata = {"why": "test"}
+        trainer = await tinker.create_lora_training_client(
+            "fake/model", rank=4, seed=3, train_mlp=False, user_metadata=metadata
+        )
+        assert trainer.get_info().model_data.model_name == "fake/model"
+        sampler = await trainer.create_sampling_client("tinker://r/sampler_weights/x")
+        assert sampler.get_base_model() == "fake/model"
+        with pytest.raises(TypeError):
+            await tinker.create_lora_training_client(rank=4)  # type: ignore[call-arg]  # the point of the test
+    (made,) = fake.sent("create_model")
+    adapter = {"rank": 4, "seed": 3, "train_mlp": False, "train_attn": True, "train_unembed": True}
+    assert (made["base_model"], made["lora_config"], made["user_metadata"]) == ("fake/model", adapter, metadata)
+    assert fake.sent("create_sampling_session")[0]["model_path"] == "tinker://r/sampler_weights/x"
+    assert autojump_clock.current_time() < 1
+
+
 @pytest.mark.tinkex("T09", "T20", "T151", "F038", "F181")
 async def test_a_large_batch_travels_in_slices_the_first_last(autojump_clock: MockClock) -> None:
     """The server limits a request; the slices share one call's numbers and come back as one result."""
@@ -71,7 +92,7 @@ async def test_forward_leaves_the_gradient_alone(autojump_clock: MockClock) -> N
     assert autojump_clock.current_time() < 1
 
 
-@pytest.mark.tinkex("T10", "T11", "T26", "F020")
+@pytest.mark.tinkex("T10", "T11", "T16", "T26", "F020", "F024", "F028")
 async def test_what_makes_no_sense_is_refused_before_it_takes_a_number(autojump_clock: MockClock) -> None:
     """A typing mistake costs neither a request nor the order of what follows."""
     fake = FakeTinker()
@@ -230,6 +251,7 @@ async def test_weights_are_saved_loaded_and_sampled_from(autojump_clock: MockClo
         trainer = await make_trainer(tinker)
         state = await trainer.save_state("s", ttl_seconds=3600, overwrite=True, user_metadata={"a": "b"})
         await trainer.load_state_with_optimizer(state.path)
+        await trainer.load_state(state.path)
         with pytest.raises(ValueError, match="must begin with 'tinker://'"):
             trainer.load_state("weights/s")
         assert state.path == "tinker://S0:train:0/weights/s"
@@ -244,7 +266,7 @@ async def test_weights_are_saved_loaded_and_sampled_from(autojump_clock: MockClo
         "user_metadata": {"a": "b"},
         "type": "save_weights",
     }
-    assert fake.sent("load_weights")[0]["optimizer"] is True
+    assert [body["optimizer"] for body in fake.sent("load_weights")] == [True, False]
     assert [body.get("path") for body in fake.sent("save_weights_for_sampler")] == ["n", None]
     assert (named.sampling_session_id, ephemeral.sampling_session_id) == ("Q0", "Q1")
     assert autojump_clock.current_time() < 1
