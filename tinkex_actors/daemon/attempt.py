@@ -31,6 +31,8 @@ _log = get_log()
 
 
 _ACTIVE = (SessionStatusQuery("active"),)
+_SILENCE = 30.0
+"""Seconds without an answer of the server after which people are told."""
 
 
 @define(eq=False)
@@ -275,12 +277,16 @@ async def _watch_for_corruption(site: RunSite, life: _Life) -> None:
     rest = life.tinker.create_rest_client()
     while True:
         await trio.sleep(site.plan.recovery.poll_seconds)
-        try:
-            run = await rest.get_training_run(life.trainer.model_id)
-        except TinkerError as error:
-            _log.debug("the server was not asked whether the run is sound", run=site.name, error=str(error))
-            continue
-        if run.corrupted:
+        run = None
+        with trio.move_on_after(_SILENCE):
+            try:
+                run = await rest.get_training_run(life.trainer.model_id)
+            except TinkerError as error:
+                _log.debug("the server was not asked whether the run is sound", run=site.name, error=str(error))
+        if run is None:
+            # Until the next step is done: requests under way are asked for again as long as their patience lasts.
+            site.turn(site.progress.state, waiting_for="an answer of the server")
+        elif run.corrupted:
             raise LifeLost(f"the server holds {life.trainer.model_id} for corrupted")
 
 

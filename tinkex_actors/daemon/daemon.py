@@ -52,6 +52,7 @@ from tinkex_actors.daemon.journal_store import JournalStore
 from tinkex_actors.daemon.lock import hold_lock
 from tinkex_actors.daemon.page import Page, make_page
 from tinkex_actors.daemon.plan import Plan, digest_of
+from tinkex_actors.daemon.plan_file import locate
 from tinkex_actors.daemon.recovery import train_run
 from tinkex_actors.daemon.run_folder import CONFIG, JsonScalar, RunFolder
 from tinkex_actors.daemon.site import Ending, RunSite, RunState
@@ -275,7 +276,8 @@ def _check_identity(plan: Plan, site: RunSite) -> None:
         store.close()
     if changed:
         where = f"{site.folder} was begun with another value; put it back, or name another folder"
-        raise PlanError(plan.path, [Fault(f"runs.{site.name}.{key}", where) for key in changed])
+        lines = {key: locate(plan.path, ("runs", site.name, key)) for key in changed}
+        raise PlanError(plan.path, [Fault(f"runs.{site.name}.{key}", where, line) for key, line in lines.items()])
 
 
 def _config(site: RunSite) -> dict[str, JsonScalar]:
@@ -298,11 +300,9 @@ def _config(site: RunSite) -> dict[str, JsonScalar]:
 
 
 def _local_server(plan: Plan, place: Place) -> ChildSpec[Actor]:
-    from tinkex_actors.local import TINY, ServerOptions, tiny_model_path  # noqa: PLC0415 - an extra, needed by this function alone
+    from tinkex_actors.local import ServerOptions, tiny_model_path  # noqa: PLC0415 - an extra, needed by this function alone
 
-    models = {TINY: tiny_model_path()}
-    if plan.server.model is not None:
-        models = {plan.server.model.resolve().name: plan.server.model}
+    models = {plan.server.local_model: plan.server.model or tiny_model_path()}
     return embedded_server(place, ServerOptions(models=models, data=plan.folder / "server"))
 
 

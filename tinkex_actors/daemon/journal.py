@@ -15,8 +15,11 @@ from supervisors import Actor, Exit, Name
 from tinkex_actors.daemon.entries import Entry, Known
 from tinkex_actors.daemon.errors import RunFolderError
 from tinkex_actors.daemon.journal_store import JournalStore
+from tinkex_actors.log import get_log
 
 R = TypeVar("R")
+
+_log = get_log()
 
 _GATHERING = 0.5
 """Seconds a note may wait for company. What a killed process had not written is told again by the server."""
@@ -65,10 +68,12 @@ class Journal(Actor):
         ref.cast_nowait(Journal.gather)
 
     async def on_stop(self, reason: Exit, /) -> None:
-        """Write the last notes, and close the file."""
+        """Write the last notes, and close the file; what the disk does not take is asked for again by the next process."""
         del reason
         try:
             await self._flush(is_durable=True)
+        except RunFolderError as error:
+            _log.warning("the last notes are not in the journal", error=str(error))
         finally:
             await self._off_loop(self._store.close)
 

@@ -58,7 +58,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        raise JournalError(f"{path} is damaged: {verdict}; restore it from a backup, or begin in another folder")
+        where = verdict.removeprefix("*** in database main ***").strip().replace("\n", ", ")
+        raise JournalError(f"{path} is damaged: {where}; restore it from a backup, or begin in another folder")
     # A batch that is kept is large, and costs a third less in large pages; a file that exists keeps those it has.
     connection.execute("PRAGMA page_size=16384")
     connection.execute("PRAGMA journal_mode=WAL")

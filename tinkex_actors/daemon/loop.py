@@ -234,7 +234,7 @@ class Loop:
         progress, before = self.site.progress, self.intents.get(flight.step)
         progress.replayed += before is not None and before.done_life is not None
         progress.steps_done = flight.step + 1
-        progress.failures = 0
+        progress.failures, progress.waiting_for = 0, None
         progress.last_row = metrics
         self.site.tell(self.site)
 

@@ -233,6 +233,11 @@ class ServerPlan:
     """With `local`: a Hugging Face directory; the tiny model that comes along if not given."""
     figures: Figures = field(factory=Figures)
 
+    @property
+    def local_model(self) -> str:
+        """With `local`: what runs call the model that there is."""
+        return "tinkex/tiny" if self.model is None else self.model.resolve().name
+
 
 @frozen(kw_only=True)
 class LimitsPlan:

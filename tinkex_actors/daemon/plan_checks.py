@@ -77,12 +77,13 @@ def _check_server(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[Key,
     if server.model is not None and not server.local:
         yield ("server", "model"), "goes with local = true"
     if server.local:
+        yield from _check_local_models(plan)
         return
     key = environ.get("TINKER_API_KEY", "")
     if not key.startswith(KEY_PREFIXES):
-        return  # the key is not the plan's: the door of the client says what is wrong with it
+        key = f"{KEY_PREFIXES[0]}any"  # the key is not the plan's: the door of the client says what is wrong with it
     try:
-        Settings.from_environ(environ, base_url=server.url)
+        Settings.from_environ({**environ, "TINKER_API_KEY": key}, base_url=server.url)
     except ValueError as error:
         yield ("server", "url"), str(error)
 
@@ -97,6 +98,13 @@ def _check_observer(observer: ObserverPlan) -> Iterator[tuple[Key, str]]:
         read_token(observer)
     except ValueError as error:
         yield ("observer", "token_file"), str(error)
+
+
+def _check_local_models(plan: Plan) -> Iterator[tuple[Key, str]]:
+    for name, run in plan.runs.items():
+        if run.base_model != plan.server.local_model:
+            expected = f"the server in this process has {plan.server.local_model!r} alone (server.model names another)"
+            yield ("runs", name, "base_model"), f"{expected}, got {run.base_model!r}"
 
 
 def _check_names(run: RunPlan, base: Path) -> Iterator[tuple[Key, str]]:

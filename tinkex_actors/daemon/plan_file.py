@@ -65,6 +65,14 @@ def read_plan(path: Path, environ: Mapping[str, str]) -> Plan:
     return plan
 
 
+def locate(path: Path, key: Key) -> int | None:
+    """Find the line of a plan in which *key* has its value; None if there is none."""
+    try:
+        return _line_of(path.read_text(encoding="utf-8"), key)
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def _syntax_fault(words: str) -> Fault:
     """Read the place from the parser's words: ``… (at line 3, column 7)``."""
     message, _, place = words.rpartition(" (at ")

@@ -198,3 +198,18 @@ def test_a_page_without_its_libraries_is_a_fault(folder: Path, monkeypatch: pyte
     assert faults(folder, GOOD + "[observer]\n") == [
         (10, "observer", "needs starlette; install tinkex-actors[observer]")
     ]
+
+
+def test_a_servers_address_is_checked_without_a_key_and_its_model_where_it_is_known(folder: Path) -> None:
+    """Neither needs the server: what cannot work is told before anything starts."""
+    remote = faults(folder, GOOD.replace("local = true", 'url = "ftp://x"'))
+    local = faults(folder, GOOD.replace('"tinkex/tiny"', '"no/such"'))
+
+    assert [(line, key) for line, key, _ in remote] == [(4, "server.url")]
+    assert local == [
+        (
+            7,
+            "runs.sft.base_model",
+            "the server in this process has 'tinkex/tiny' alone (server.model names another), got 'no/such'",
+        )
+    ]
