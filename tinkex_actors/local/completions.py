@@ -7,22 +7,12 @@ each copy of a sampling client: copies poll independently.
 from collections.abc import Sequence
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from tinkex_actors.types.ids import RequestId
+from tinkex_actors.wire.requests import Completion
 
 CLONE_SPAN = 10**9
 """Sequence numbers of one copy of a sampling client: its number is ``seq_id // CLONE_SPAN``."""
-
-
-@frozen
-class Completion:
-    """One promise that has an outcome now."""
-
-    request_id: RequestId
-    is_failed: bool
-    size_bytes: int
-    """Of its result."""
 
 
 @define(eq=False)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from attrs import define, field, frozen
 
 from supervisors import Actor, ActorCrashed, Ref
-from tinkex_actors.local.completions import CLONE_SPAN, Completion, CompletionLog
+from tinkex_actors.local.completions import CLONE_SPAN, CompletionLog
 from tinkex_actors.local.decoding_room import DecodingRoom, Seat
 from tinkex_actors.local.engine import EngineInputError, Sampler
 from tinkex_actors.local.futures import Finished, PromiseRecord
@@ -25,7 +25,7 @@ from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure, Promise, QueueState
 from tinkex_actors.types.ids import RequestId, SequenceId
-from tinkex_actors.wire.requests import SampleRequest
+from tinkex_actors.wire.requests import Completion, SampleRequest
 
 
 @define(eq=False)
@@ -175,10 +175,11 @@ class SamplingDesk(Actor):
         if draw is None:
             return
         self._shop.futures.settle(request_id, outcome)
-        size_bytes = len(outcome.body) if isinstance(outcome, Finished) else 0
-        is_failed = isinstance(outcome, FutureFailure)
         log = self._session.completions_of(draw.number // CLONE_SPAN)
-        log.add(Completion(request_id, is_failed=is_failed, size_bytes=size_bytes))
+        if isinstance(outcome, Finished):
+            log.add(Completion("finished", request_id, len(outcome.body)))
+        else:
+            log.add(Completion("failed", request_id))
 
 
 def check_size(request: SampleRequest, limits: Limits) -> None:

@@ -3,13 +3,14 @@
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tinkex_actors.local.completions import Completion, CompletionLog
+from tinkex_actors.local.completions import CompletionLog
 from tinkex_actors.types.ids import RequestId
+from tinkex_actors.wire.requests import Completion
 
 
 def done(name: str) -> Completion:
     """A promise that was kept."""
-    return Completion(RequestId(name), is_failed=False, size_bytes=3)
+    return Completion("finished", RequestId(name), 3)
 
 
 async def test_a_poll_brings_what_came_after_the_cursor_and_forgets_what_was_before() -> None:

@@ -1,20 +1,19 @@
 """Fetching what was promised: one by one, or by one poll for many; and letting go of it."""
 
 from functools import partial
-from typing import Literal
 
-import orjson
-from attrs import frozen
-
-from tinkex_actors.local.completions import Completion
-from tinkex_actors.local.http.call import Answer, Call, answer_json
+from tinkex_actors.local.http.call import Answer, Call, answer_json, answer_with
 from tinkex_actors.local.refusals import Gone
 from tinkex_actors.local.results import unpack_for
 from tinkex_actors.local.service import Service
 from tinkex_actors.types.futures import FutureFailure, MetadataOnly, QueueState, TryAgain
-from tinkex_actors.types.ids import RequestId, SamplingSessionId
 from tinkex_actors.wire.futures import encode_not_yet
-from tinkex_actors.wire.requests import CancelFutureRequest, RetrieveFutureRequest
+from tinkex_actors.wire.requests import (
+    CancelFutureRequest,
+    RetrieveFutureRequest,
+    RetrieveFuturesRequest,
+    RetrieveFuturesResponse,
+)
 
 _REASONS = {
     QueueState.PAUSED_RATE_LIMIT: "this sampling session decodes as many sequences as one may",
@@ -54,25 +53,6 @@ async def cancel_future(service: Service, call: Call) -> Answer:
     return answer_json()
 
 
-@frozen
-class PollTarget:
-    """Whose samples."""
-
-    sampling_session_id: SamplingSessionId
-    cloned_sampler_id: int
-    type: Literal["sampling_session"] = "sampling_session"
-
-
-@frozen
-class RetrieveFuturesRequest:
-    """``retrieve_futures``."""
-
-    target: PollTarget
-    prev_cursor: int
-    timeout: float | None = None
-    retrieved_request_ids: tuple[RequestId, ...] = ()
-
-
 async def retrieve_futures(service: Service, call: Call) -> Answer:
     """``POST retrieve_futures``: what became of one client's samples since its last poll; a long poll."""
     request = call.decode(RetrieveFuturesRequest)
@@ -84,14 +64,4 @@ async def retrieve_futures(service: Service, call: Call) -> Answer:
     patience = limit if request.timeout is None else min(max(request.timeout, 0.0), limit)
     read = partial(log.read, request.prev_cursor, 0.0 if is_closing else patience)
     found = await call.while_there(read) or ()
-    return Answer(orjson.dumps({"completions": [_describe(one) for one in found], "cursor": log.cursor}))
-
-
-def _describe(completion: Completion) -> dict[str, object]:
-    if completion.is_failed:
-        return {"state": "failed", "request_id": completion.request_id}
-    return {
-        "state": "finished",
-        "request_id": completion.request_id,
-        "response_payload_uncompressed_size": completion.size_bytes,
-    }
+    return answer_with(RetrieveFuturesResponse(tuple(found), log.cursor))

@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from tinkex_actors.local.http.call import Answer, Call, Endpoint
-from tinkex_actors.local.http.futures import RetrieveFuturesRequest
 from tinkex_actors.local.http.schemas import Schema, Schemas
 from tinkex_actors.local.service import Service
 from tinkex_actors.wire import ForwardBackwardJsonRequest, ForwardJsonRequest
@@ -45,7 +44,7 @@ BODIES: Mapping[str, type[Any]] = {
     "POST asample": wire.SampleRequest,
     "POST stream_sample": wire.SampleRequest,
     "POST retrieve_future": wire.RetrieveFutureRequest,
-    "POST retrieve_futures": RetrieveFuturesRequest,
+    "POST retrieve_futures": wire.RetrieveFuturesRequest,
     "POST cancel_future": wire.CancelFutureRequest,
 }
 """What each endpoint reads."""
