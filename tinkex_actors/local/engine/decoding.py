@@ -90,7 +90,7 @@ class Decoding:
         """Note one token of every active sample."""
         if self.topk:
             self._record_top(choices)
-        return tuple(map(self._record, self.active, choices.tokens.tolist(), choices.logprobs.tolist()))
+        return tuple(map(self._record, self.active, choices.tokens, choices.logprobs))
 
     def _record(self, number: int, token: int, logprob: float) -> SampledToken:
         sample = self.samples[number]
@@ -110,9 +110,10 @@ class Decoding:
     def advance(self, tokens: Sequence[SampledToken]) -> list[int]:
         """Let the finished samples go, and return the last tokens of the others, which the model must read next."""
         going = [row for row, token in enumerate(tokens) if token.stop_reason is None]
-        if going and len(going) < len(tokens):
-            self.cache.keep(np.array(going, np.int64))
-        self.active = [self.active[row] for row in going]
+        if len(going) < len(tokens):
+            self.active = [self.active[row] for row in going]
+            if going:
+                self.cache.keep(np.array(going, np.int64))
         return [tokens[row].token for row in going]
 
 
@@ -159,8 +160,8 @@ def _read(base: BaseModel, adapter: Adapter | None, decodings: Sequence[Decoding
 class _Choices:
     """The next tokens of some rows."""
 
-    tokens: npt.NDArray[np.int64]
-    logprobs: npt.NDArray[np.float64]
+    tokens: list[int]
+    logprobs: list[float]
     log_normaliser: npt.NDArray[np.float64]
 
     def of(self, rows: slice) -> "_Choices":
@@ -191,4 +192,4 @@ def _choose_alike(decodings: Sequence[Decoding], policy: Policy) -> _Choices:
         tokens[rows] = choose(logits[rows], uniforms[rows], policy)
         log_normaliser[rows] = log_sum_exp(logits[rows].copy())
     chosen = np.take_along_axis(logits, tokens[:, None], axis=1)[:, 0]
-    return _Choices(tokens, chosen - log_normaliser, log_normaliser)
+    return _Choices(tokens.tolist(), (chosen - log_normaliser).tolist(), log_normaliser)

@@ -114,7 +114,7 @@ class Sampler:
         room = max(config.max_positions - len(prompt), 1)
         return Decoding(
             logits=np.repeat(self._logits(hidden[-1:]), request.num_samples, axis=0),
-            cache=SampleCache(attention, config, request.num_samples),
+            cache=SampleCache(attention, request.num_samples),
             prompt=score_prompt(self.base, self.adapter, hidden, question),
             stop=stop,
             limit=room if request.max_tokens is None else min(request.max_tokens, room),
