@@ -16,7 +16,7 @@ OPTIONAL = {
     "huggingface_hub": "huggingface",
     "tensorboardX": "tensorboard",
     "starlette": "local",
-    "hypercorn": "local",
+    "hypercorn": "observer",
     "safetensors": "local",
     "zstandard": "local",
 }

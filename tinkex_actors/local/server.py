@@ -12,22 +12,16 @@ The listener stops first: it takes no more connections, long polls are answered 
 finished; then the tree stops, children before parents.
 """
 
-import logging
 import os
 import socket
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
-import hypercorn.trio
 import trio
 from attrs import frozen
-from hypercorn.config import Config
-from starlette.types import ASGIApp
 
 from supervisors import Supervisor, Tree, open_supervisor
 from tinkex_actors.crash_log import CrashLog
@@ -38,7 +32,7 @@ from tinkex_actors.local.checkpoints import CheckpointStore
 from tinkex_actors.local.futures import Futures
 from tinkex_actors.local.http.app import make_app
 from tinkex_actors.local.http.faulty import Faulty
-from tinkex_actors.local.http.unreadable import LocalConfig, answer_with_reasons
+from tinkex_actors.local.http.listener import Listener
 from tinkex_actors.local.keys import Keys
 from tinkex_actors.local.options import ServerOptions
 from tinkex_actors.local.registry import Registry
@@ -49,6 +43,8 @@ from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.log import get_log
 from tinkex_actors.types.ids import ModelId
 
+_BACKLOG = 1024
+"""Connections that may wait to be taken; the socket listens from the beginning, so none is refused meanwhile."""
 _GRACE = 10.0
 """Seconds that requests in flight have to finish when the server stops."""
 
@@ -89,9 +85,10 @@ async def open_server(options: ServerOptions | None = None) -> AsyncGenerator[Lo
     failure: BaseException | None = None
     async with open_service(options) as (service, root):
         app = Faulty(make_app(service, Keys.of(options.api_keys)), options.faults)
-        config, stopping = _config(_bind(options.host, options.port)), trio.Event()
+        listener, stopping = Listener(app, _bind(options.host, options.port), _GRACE), trio.Event()
+        url = _url_of(listener.socket)
         async with trio.open_nursery() as nursery:
-            url = await nursery.start(_listen, app, config, stopping)
+            nursery.start_soon(listener.serve, stopping)
             try:
                 yield LocalServer(url, service, root)
             except BaseException as error:  # noqa: BLE001 - raised again below, without the nursery's group
@@ -166,35 +163,15 @@ def _open_snapshots(folder: Path, registry: Registry) -> SnapshotStore:
     return snapshots
 
 
-async def _listen(app: ASGIApp, config: Config, stopping: trio.Event, *, task_status: trio.TaskStatus[str]) -> None:
-    """Serve HTTP/1.1 until *stopping*, and report the URL once connections are taken."""
-    async with trio.open_nursery() as nursery:
-        # Any: hypercorn and starlette each have their own words for the same ASGI types.
-        serve = cast("Any", hypercorn.trio.serve)  # pyright: ignore[reportUnknownMemberType] # bare dicts in its types
-        [url] = await nursery.start(partial(serve, app, config, shutdown_trigger=stopping.wait, mode="asgi"))
-        task_status.started(url)
-
-
-def _bind(host: str, port: int) -> int:
-    """Take the address, or say which one could not be had; return the descriptor."""
+def _bind(host: str, port: int) -> socket.socket:
+    """Take the address, or say which one could not be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as fault:
         raise OSError(fault.errno, f"cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}") from fault
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener.detach()
 
 
-def _config(descriptor: int) -> Config:
-    answer_with_reasons()
-    config = LocalConfig()
-    config.bind = [f"fd://{descriptor}"]
-    config.backlog = 1024
-    config.graceful_timeout = _GRACE
-    config.include_server_header = False
-    # A client that reuses a connection just as the server drops it sees a failure: let the client drop it.
-    config.keep_alive_timeout = 3600.0
-    config.keep_alive_max_requests = 10**9
-    config.errorlog = logging.getLogger("hypercorn.error")  # whose own handler would pass by what redacts
-    return config
+def _url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
