@@ -20,7 +20,13 @@ from tinkex_actors.local.paths import CheckpointPath, Kind
 from tinkex_actors.local.records import RunRecord
 from tinkex_actors.local.refusals import BadRequest
 from tinkex_actors.local.sequencer import Sequencer
-from tinkex_actors.local.translation import data_to_examples, params_to_settings, recipe_to_spec, result_to_output
+from tinkex_actors.local.translation import (
+    OPTIMIZERS,
+    data_to_examples,
+    params_to_settings,
+    recipe_to_spec,
+    result_to_output,
+)
 from tinkex_actors.local.weights import Shelves
 from tinkex_actors.types.ids import ModelId, RequestId, TinkerPath
 from tinkex_actors.types.sampling import SamplingClientKind
@@ -120,7 +126,9 @@ class Run:
         return None if self.model is None else self.model.weights_digest()
 
     def _build(self, seed: int) -> TrainableModel:
-        return TrainableModel(self.base, Adapter.create(self.base, recipe_to_spec(self.record.recipe, seed)))
+        recipe = self.record.recipe
+        adapter = Adapter.create(self.base, recipe_to_spec(recipe, seed))
+        return TrainableModel(self.base, adapter, optimizer=OPTIMIZERS[recipe.optimizer])
 
     def _model(self) -> TrainableModel:
         if self.model is None:

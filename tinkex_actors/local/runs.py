@@ -7,7 +7,7 @@ finds one promise; only then the actor that works on it is started.
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from tinkex_actors.local.bases import Bases
 from tinkex_actors.local.checkpoints import Recipe, StoredCheckpoint
@@ -22,7 +22,7 @@ from tinkex_actors.local.refusals import BadRequest, Gone, NotFound, TooMany
 from tinkex_actors.local.registry import Registry
 from tinkex_actors.local.run import Run
 from tinkex_actors.local.sessions import Session
-from tinkex_actors.local.translation import config_to_recipe
+from tinkex_actors.local.translation import OPTIMIZERS, config_of, config_to_recipe
 from tinkex_actors.local.workshop import Workshop
 from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure
@@ -78,7 +78,8 @@ class Runs:
         if request.base_model not in (None, recipe.base_model):
             raise BadRequest(f"{checkpoint.path} belongs to {recipe.base_model}, got base_model {request.base_model}")
         operation = CreateFrom(checkpoint, request.optimizer)
-        optimizer = _check_optimizer(request.optimizer_config or AdamOptimizerConfig())
+        optimizer = _choose_optimizer(request, config_of(recipe))
+        recipe = evolve(recipe, optimizer=optimizer.type)
         return await self._open(session, number, operation, recipe, optimizer, request.user_metadata)
 
     async def submit(self, owner: Owner, model_id: ModelId, seq_id: int | None, operation: Operation) -> RequestId:
@@ -117,7 +118,7 @@ class Runs:
             number=0,
             owner=owner,
             recipe=recipe,
-            optimizer=AdamOptimizerConfig(),
+            optimizer=config_of(recipe),
             created_at=now,
             last_request_at=now,
             creation=RequestId(""),
@@ -173,6 +174,15 @@ class Runs:
 
 
 def _check_optimizer(config: OptimizerConfig) -> OptimizerConfig:
-    if not isinstance(config, AdamOptimizerConfig):
-        raise BadRequest(f"optimizer_config must be of type adamw, the only one this server has, got {config.type!r}")
+    if config.type not in OPTIMIZERS:
+        raise BadRequest(f"optimizer_config must be of type {' or '.join(OPTIMIZERS)}, got {config.type!r}")
     return config
+
+
+def _choose_optimizer(request: LoadWeightsRequest, saved: OptimizerConfig) -> OptimizerConfig:
+    """Go on with the optimizer whose state is loaded; weights alone may go to any."""
+    if not request.optimizer:
+        return _check_optimizer(request.optimizer_config or AdamOptimizerConfig())
+    if request.optimizer_config not in (None, saved):
+        raise BadRequest(f"the checkpoint's optimizer is {saved.type}; load it so, or the weights alone")
+    return saved

@@ -1,19 +1,30 @@
 """Between the protocol's values and the engine's.
 
 The engine knows arrays and nothing of the wire; the protocol knows chunks and sparse tensors. What this server cannot
-compute (images, audio, other optimizers) is refused here, by name, as the user's error.
+compute (images, audio, unknown optimizers) is refused here, by name, as the user's error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tinkex_actors.local.checkpoints import Recipe
-from tinkex_actors.local.engine import AdamSettings, EngineInputError, Example, LoraSpec, LossResult
+from tinkex_actors.local.engine import (
+    Adam,
+    AdamSettings,
+    EngineInputError,
+    Example,
+    LoraSpec,
+    LossResult,
+    Muon,
+    MuonSettings,
+)
 from tinkex_actors.types.data import Datum
 from tinkex_actors.types.model_input import EncodedTextChunk, ModelInput
 from tinkex_actors.types.tensors import TensorData, TokenArray, to_tokens
 from tinkex_actors.types.training import (
     AdamOptimizerConfig,
     AdamParams,
+    DimuonOptimizerConfig,
+    DimuonParams,
     ForwardBackwardOutput,
     LoraConfig,
     LossFnOutput,
@@ -66,22 +77,41 @@ def result_to_output(result: LossResult, loss: str) -> ForwardBackwardOutput:
     return ForwardBackwardOutput(kind, outputs, dict(result.metrics))
 
 
-def params_to_settings(params: OptimParams, config: OptimizerConfig) -> AdamSettings:
+OPTIMIZERS: Mapping[str, type[Adam] | type[Muon]] = {
+    AdamOptimizerConfig().type: Adam,
+    DimuonOptimizerConfig().type: Muon,
+}
+"""The optimizers this server has, by the types clients ask for."""
+
+
+def params_to_settings(params: OptimParams, config: OptimizerConfig) -> AdamSettings | MuonSettings:
     """Unpack the parameters of one step of a model made for *config*.
 
     Raises:
         EngineInputError: The two are of different families, or of one that this server lacks.
     """
-    if not isinstance(params, AdamParams) or not isinstance(config, AdamOptimizerConfig):
-        raise EngineInputError(f"this model is trained with {config.type}; send adam_params to a model of type adamw")
-    return AdamSettings(
-        learning_rate=params.learning_rate,
-        beta1=params.beta1,
-        beta2=params.beta2,
-        eps=params.eps,
-        weight_decay=params.weight_decay,
-        grad_clip_norm=params.grad_clip_norm,
-    )
+    match params, config:
+        case AdamParams(), AdamOptimizerConfig():
+            return AdamSettings(
+                learning_rate=params.learning_rate,
+                beta1=params.beta1,
+                beta2=params.beta2,
+                eps=params.eps,
+                weight_decay=params.weight_decay,
+                grad_clip_norm=params.grad_clip_norm,
+            )
+        case DimuonParams(), DimuonOptimizerConfig():
+            return MuonSettings(
+                learning_rate=params.learning_rate, beta1=params.beta1, grad_clip_norm=params.grad_clip_norm
+            )
+        case _:
+            wanted = "adam_params" if isinstance(config, AdamOptimizerConfig) else f"{config.type} optimizer_params"
+            raise EngineInputError(f"this model is trained with {config.type}; send {wanted}")
+
+
+def config_of(recipe: Recipe) -> OptimizerConfig:
+    """Return the optimizer of a recipe as clients name it."""
+    return DimuonOptimizerConfig() if recipe.optimizer == DimuonOptimizerConfig().type else AdamOptimizerConfig()
 
 
 def config_to_recipe(base_model: str, lora: LoraConfig, optimizer: OptimizerConfig) -> Recipe:

@@ -333,14 +333,30 @@ def answers_about_the_account(url: str) -> None:
     assert stored.checkpoint_count == 1
 
 
-def refuses_other_optimizers(url: str) -> None:
-    """By name and at once: this server has AdamW."""
+def trains_with_dimuon(url: str) -> None:
+    """The other optimizer: it learns, is told from AdamW at every step, and goes on from its own state."""
+    dimuon = types.DimuonOptimizerConfig()
     with service(url) as client:
-        refused = failure(
-            tinker.BadRequestError,
-            lambda: client.create_lora_training_client(MODEL, optimizer=types.DimuonOptimizerConfig()).result(),
-        )
-        assert "adamw" in str(refused), refused
+        training = client.create_lora_training_client(MODEL, rank=4, optimizer=dimuon).result()
+        assert training.get_info().optimizer_config.type == "dimuon"
+        first = losses(training, 6, types.DimuonParams(learning_rate=0.01))
+        assert first[-1] < 0.9 * first[0], first
+        failure(tinker.RequestFailedError, lambda: training.optim_step(types.AdamParams()).result())
+        path = training.save_state("with-momentum").result().path
+        resumed = client.create_training_client_from_state_with_optimizer(path).result()
+        assert resumed.get_info().optimizer_config.type == "dimuon"
+        step = types.DimuonParams(learning_rate=0.01)
+        assert losses(training, 2, step) == losses(resumed, 2, step)
+
+
+def losses(training: tinker.TrainingClient, steps: int, params: types.DimuonParams) -> list[float]:
+    """The loss before each of some steps."""
+    found: list[float] = []
+    for _ in range(steps):
+        passed = training.forward_backward([datum()], "cross_entropy")
+        training.optim_step(params).result()
+        found.append(passed.result().metrics["loss:sum"])
+    return found
 
 
 def differentiates_custom_losses(url: str) -> None:

@@ -31,7 +31,7 @@ SCENARIOS = (
     "keeps_what_was_written_beside_things",
     "publishes_and_copies",
     "answers_about_the_account",
-    "refuses_other_optimizers",
+    "trains_with_dimuon",
     "differentiates_custom_losses",
     "ends_once",
     "serves_its_command_line",

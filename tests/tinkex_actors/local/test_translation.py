@@ -58,9 +58,11 @@ def test_cross_entropy_reports_the_loss_of_each_token() -> None:
 def test_parameters_of_another_optimizer_are_the_users_error() -> None:
     """The optimizer is chosen when the model is made."""
     assert params_to_settings(AdamParams(learning_rate=0.5), AdamOptimizerConfig()).learning_rate == 0.5
-    for params, config in ((DimuonParams(0.1), AdamOptimizerConfig()), (AdamParams(), DimuonOptimizerConfig())):
-        with pytest.raises(EngineInputError, match="send adam_params"):
-            params_to_settings(params, config)
+    assert params_to_settings(DimuonParams(0.5), DimuonOptimizerConfig()).learning_rate == 0.5
+    with pytest.raises(EngineInputError, match="send adam_params"):
+        params_to_settings(DimuonParams(0.1), AdamOptimizerConfig())
+    with pytest.raises(EngineInputError, match="send dimuon optimizer_params"):
+        params_to_settings(AdamParams(), DimuonOptimizerConfig())
 
 
 def test_a_recipe_keeps_the_shape_of_the_adapter() -> None:

@@ -13,13 +13,15 @@ from tinkex_actors.local.engine.errors import EngineError, EngineInputError, Mod
 from tinkex_actors.local.engine.examples import Example
 from tinkex_actors.local.engine.lora import Adapter, LoraSpec
 from tinkex_actors.local.engine.losses import LOSSES
-from tinkex_actors.local.engine.optimizer import AdamSettings
+from tinkex_actors.local.engine.muon import Muon, MuonSettings
+from tinkex_actors.local.engine.optimizer import Adam, AdamSettings
 from tinkex_actors.local.engine.prompt_scores import PromptScores, WantedScores
 from tinkex_actors.local.engine.sampling import Sampler, SampleRequest, SampleResult
 from tinkex_actors.local.engine.training import ExampleResult, LossResult, TrainableModel
 
 __all__ = [
     "LOSSES",
+    "Adam",
     "AdamSettings",
     "Adapter",
     "BaseModel",
@@ -32,6 +34,8 @@ __all__ = [
     "LossResult",
     "ModelConfig",
     "ModelLoadError",
+    "Muon",
+    "MuonSettings",
     "PromptScores",
     "SampleRequest",
     "SampleResult",

@@ -23,7 +23,8 @@ from tinkex_actors.local.engine.examples import CheckedExample, Example, check_e
 from tinkex_actors.local.engine.head import score, score_backward
 from tinkex_actors.local.engine.lora import Adapter
 from tinkex_actors.local.engine.losses import Config, Loss, Values, complete_config, loss_named
-from tinkex_actors.local.engine.optimizer import Adam, AdamSettings
+from tinkex_actors.local.engine.muon import Muon, MuonSettings
+from tinkex_actors.local.engine.optimizer import Adam, AdamSettings, zeros_like
 
 TOKENS_AT_ONCE = 1024
 """A batch is computed in groups of whole examples of at most about this many tokens.
@@ -59,13 +60,20 @@ class TrainableModel:
     Not safe for concurrent use: one call at a time.
     """
 
-    def __init__(self, base: BaseModel, adapter: Adapter, *, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        base: BaseModel,
+        adapter: Adapter,
+        *,
+        optimizer: type[Adam] | type[Muon] = Adam,
+        workers: int | None = None,
+    ) -> None:
         """Begin to train *adapter*, in place, with *workers* threads; None means one for each usable core."""
         self.base = base
         self.adapter = adapter
         self._workers = usable_cores() if workers is None else workers
-        self._adam = Adam.over(adapter.weights)
-        self._gradients = _zeros(adapter.weights)
+        self._optimizer: Adam | Muon = optimizer.over(adapter.weights)
+        self._gradients = zeros_like(adapter.weights)
 
     @property
     def gradients(self) -> Mapping[str, FloatArray]:
@@ -93,11 +101,11 @@ class TrainableModel:
         groups = _groups([len(example.tokens) for example in checked])
 
         def compute(group: Sequence[int]) -> tuple[list[_Evaluated], dict[str, FloatArray]]:
-            gradients = _zeros(self.adapter.weights) if backward else {}
+            gradients = zeros_like(self.adapter.weights) if backward else {}
             with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and refused
                 return self._run([checked[i] for i in group], formula, settings, gradients), gradients
 
-        total = _zeros(self.adapter.weights) if backward else {}
+        total = zeros_like(self.adapter.weights) if backward else {}
         evaluated: dict[int, _Evaluated] = {}
         for group, (results, gradients) in zip(
             groups, map_in_order(compute, groups, workers=self._workers), strict=True
@@ -131,7 +139,7 @@ class TrainableModel:
                 raise EngineInputError(f"expected a finite gradient, got one that is not for {name}; nothing was added")
         _add(gradients, self._gradients)
 
-    def optim_step(self, settings: AdamSettings) -> dict[str, float]:
+    def optim_step(self, settings: AdamSettings | MuonSettings) -> dict[str, float]:
         """Move the adapter by the gradients so far and forget them.
 
         Without a forward_backward since the last step the gradients are zero: moments and decay still act.
@@ -140,11 +148,17 @@ class TrainableModel:
             ``grad_norm``, before the limit.
 
         Raises:
-            EngineInputError: A setting is not finite; the model is unchanged.
+            EngineInputError: A setting is not finite, or of another optimizer; the model is unchanged.
         """
         settings.check()
-        metrics = self._adam.step(self.adapter.weights, self._gradients, settings)
-        self._gradients = _zeros(self.adapter.weights)
+        match self._optimizer, settings:
+            case (Adam() as adam, AdamSettings()):
+                metrics = adam.step(self.adapter.weights, self._gradients, settings)
+            case (Muon() as muon, MuonSettings()):
+                metrics = muon.step(self.adapter.weights, self._gradients, settings)
+            case optimizer, _:
+                raise EngineInputError(f"expected settings of {type(optimizer).__name__}, got {settings}")
+        self._gradients = zeros_like(self.adapter.weights)
         return metrics
 
     def snapshot(self) -> Adapter:
@@ -154,18 +168,15 @@ class TrainableModel:
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Return copies of everything a checkpoint with optimizer holds, ready for a safetensors file.
 
-        Names are ``adapter.*``, ``optimizer.first.*``, ``optimizer.second.*`` and ``optimizer.steps`` (int64, shape
-        ``(1,)``). Gradients not yet consumed by an optimizer step are not part of it.
+        Names are ``adapter.*``, ``optimizer.{kind}.*`` for the kinds of moments the optimizer has, and
+        ``optimizer.steps`` (int64, shape ``(1,)``). Gradients not yet consumed by an optimizer step are not part of it.
         """
-        named = {
-            "adapter": self.adapter.weights,
-            "optimizer.first": self._adam.first,
-            "optimizer.second": self._adam.second,
-        }
+        named = {"adapter": self.adapter.weights}
+        named |= {f"optimizer.{kind}": moments for kind, moments in self._optimizer.moments.items()}
         arrays: dict[str, npt.NDArray[Any]] = {
             f"{kind}.{name}": array.copy() for kind, values in named.items() for name, array in values.items()
         }
-        arrays["optimizer.steps"] = np.array([self._adam.steps], np.int64)
+        arrays["optimizer.steps"] = np.array([self._optimizer.steps], np.int64)
         return arrays
 
     def load_state(self, state: Mapping[str, npt.NDArray[Any]], *, optimizer: bool) -> None:
@@ -179,14 +190,15 @@ class TrainableModel:
             EngineInputError: An array is missing, of another shape, or not finite; the model is unchanged.
         """
         weights = self._matching(state, "adapter")
-        adam = Adam.over(self.adapter.weights)
+        family = type(self._optimizer)
+        moved = family.over(self.adapter.weights)
         if optimizer:
-            first, second = self._matching(state, "optimizer.first"), self._matching(state, "optimizer.second")
-            adam = Adam(first, second, _step_count(state))
+            moments = {kind: self._matching(state, f"optimizer.{kind}") for kind in family.kinds}
+            moved = family(moments, _step_count(state))
         for name, array in self.adapter.weights.items():
             array[...] = weights[name]  # in place: the stacked groups share this memory
-        self._adam = adam
-        self._gradients = _zeros(self.adapter.weights)
+        self._optimizer = moved
+        self._gradients = zeros_like(self.adapter.weights)
 
     def _matching(self, state: Mapping[str, npt.NDArray[Any]], kind: str) -> dict[str, FloatArray]:
         arrays: dict[str, FloatArray] = {}
@@ -263,10 +275,6 @@ def _groups(lengths: Sequence[int]) -> list[list[int]]:
 def _add(gradients: Mapping[str, FloatArray], total: Mapping[str, FloatArray]) -> None:
     for name, gradient in gradients.items():
         total[name][...] += gradient
-
-
-def _zeros(weights: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    return {name: np.zeros_like(array) for name, array in weights.items()}
 
 
 def _step_count(state: Mapping[str, npt.NDArray[Any]]) -> int:

@@ -12,6 +12,7 @@ from tinkex_actors.local.http.runs import find_run
 from tinkex_actors.local.http.training import check_ttl
 from tinkex_actors.local.paths import CheckpointPath, check_name, parse_kind
 from tinkex_actors.local.service import Service
+from tinkex_actors.local.translation import config_of
 from tinkex_actors.types.ids import ModelId, TinkerPath
 from tinkex_actors.types.weights import (
     CheckpointsListResponse,
@@ -80,6 +81,7 @@ async def weights_info(service: Service, call: Call) -> Answer:
             train_unembed=recipe.train_unembed,
             train_mlp=recipe.train_mlp,
             train_attn=recipe.train_attn,
+            optimizer_config=config_of(recipe),
         )
     )
 

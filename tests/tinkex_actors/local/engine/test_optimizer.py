@@ -57,15 +57,15 @@ def test_the_limit_counts_all_arrays_together() -> None:
     settings = AdamSettings(beta1=0.0, grad_clip_norm=1.0)
     metrics = adam.step(weights, {"a": np.array([3.0]), "b": np.array([4.0])}, settings)
     assert metrics == {"grad_norm": pytest.approx(5.0)}
-    assert adam.first["a"][0] == pytest.approx(0.6, rel=1e-6)
-    assert adam.first["b"][0] == pytest.approx(0.8, rel=1e-6)
+    assert adam.moments["first"]["a"][0] == pytest.approx(0.6, rel=1e-6)
+    assert adam.moments["first"]["b"][0] == pytest.approx(0.8, rel=1e-6)
 
 
 def test_a_limit_above_the_norm_changes_nothing() -> None:
     gradients = {"a": np.array([0.3], np.float32)}
     adam = Adam.over(gradients)
     adam.step({"a": np.zeros(1, np.float32)}, gradients, AdamSettings(beta1=0.0, grad_clip_norm=1.0))
-    assert adam.first["a"][0] == gradients["a"][0]
+    assert adam.moments["first"]["a"][0] == gradients["a"][0]
 
 
 def test_the_norm_of_many_small_numbers_is_summed_precisely() -> None:
