@@ -1,17 +1,20 @@
 """The actor of one sampling session: takes sample requests in any order and computes them as there is room.
 
 Numbers make requests recognisable, not ordered: the same number again is the same promise with the same sequence ids.
-What must survive a crash is in the `SamplingSession`; a new life fails what the old one had in hand.
+What must survive a crash is in the `SamplingSession`; a new life fails the request that the old one crashed on, and
+draws the others it had in hand anew: they come to the same.
 """
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
-from attrs import define, field, frozen
+import trio
+from attrs import define, field
 
-from supervisors import Actor, ActorCrashed, Ref
+from supervisors import Actor, ActorCrashed, ActorNotAlive, Ref
 from tinkex_actors.local.completions import CLONE_SPAN, CompletionLog
-from tinkex_actors.local.decoding_room import DecodingRoom, Seat
+from tinkex_actors.local.decoding_room import DecodingRoom, Seat, decode_again
 from tinkex_actors.local.engine import EngineInputError, Sampler
 from tinkex_actors.local.futures import Finished, PromiseRecord
 from tinkex_actors.local.limits import INT64_MAX, Limits, check_number
@@ -26,6 +29,8 @@ from tinkex_actors.types.errors import RequestErrorCategory
 from tinkex_actors.types.futures import FutureFailure, Promise, QueueState
 from tinkex_actors.types.ids import RequestId, SequenceId
 from tinkex_actors.wire.requests import Completion, SampleRequest
+
+_CRASHED = "the server crashed while sampling"
 
 
 @define(eq=False)
@@ -56,13 +61,26 @@ class SamplingSession:
         return self.completions.setdefault(copy, CompletionLog())
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Draw:
     """One sample request in hand."""
 
     promise: PromiseRecord
     request: SampleRequest
     number: int
+    is_guilty: bool = False
+    """Whether its actor crashed on it."""
+
+    @contextmanager
+    def blamed(self) -> Generator[None]:
+        """Note what escapes the block: a bug that this request met."""
+        try:
+            yield
+        except (trio.Cancelled, EngineInputError, Refusal):
+            raise
+        except BaseException:
+            self.is_guilty = True
+            raise
 
 
 class SamplingDesk(Actor):
@@ -76,9 +94,12 @@ class SamplingDesk(Actor):
         self._room = room
 
     async def on_start(self) -> None:
-        """Fail what the last life had in hand: one of them is what it crashed on."""
-        for request_id in list(self._session.in_hand):
-            self._fail(request_id, "the server crashed while sampling", RequestErrorCategory.SERVER)
+        """Fail what the last life crashed on, and begin anew with what else it had in hand."""
+        for request_id, draw in list(self._session.in_hand.items()):
+            if draw.is_guilty:
+                self._fail(request_id, _CRASHED, RequestErrorCategory.SERVER)
+            else:
+                self.ref.cast_nowait(SamplingDesk.draw, draw)
 
     async def submit(self, request: SampleRequest) -> Promise:
         """Promise a sample; the same number again is the same promise.
@@ -107,12 +128,13 @@ class SamplingDesk(Actor):
         session, request_id = self._session, draw.promise.request_id
         async with self.off_turn():
             try:
-                finished = await self._compute(draw)
+                with draw.blamed():
+                    finished = await self._compute(draw)
             except (EngineInputError, Refusal) as error:
                 self._fail(request_id, str(error), RequestErrorCategory.USER)
                 return
-            except ActorCrashed:
-                self._fail(request_id, "the server crashed while sampling", RequestErrorCategory.SERVER)
+            except (ActorCrashed, ActorNotAlive):
+                self._fail(request_id, _CRASHED, RequestErrorCategory.SERVER)
                 return
             if finished is None:
                 return
@@ -130,8 +152,8 @@ class SamplingDesk(Actor):
         async with self._seats(draw):
             if not is_wanted():
                 return None
-            seat = await open_seat(self._session, request, draw.number, shop, is_wanted)
-            await self._room.call(DecodingRoom.decode, seat)
+            begin = partial(open_seat, self._session, request, draw.number, shop, is_wanted)
+            seat = await decode_again(self._room, begin)
             return await shop.compute(lambda: pack(decoding_to_response(seat.decoding, request)), shop.sampling)
 
     @asynccontextmanager

@@ -11,8 +11,8 @@ import orjson
 import trio
 from attrs import define, field
 
-from supervisors import ActorCrashed
-from tinkex_actors.local.decoding_room import DecodingRoom
+from supervisors import ActorCrashed, ActorNotAlive
+from tinkex_actors.local.decoding_room import Seat, decode_again
 from tinkex_actors.local.engine import EngineInputError
 from tinkex_actors.local.engine.decoding import SampledToken
 from tinkex_actors.local.http.call import Answer, Call, Streamed, Write
@@ -60,12 +60,27 @@ class _Stream:
     async def _draw(self, send: "trio.MemorySendChannel[tuple[SampledToken, ...]]") -> None:
         shop, room = self.service.shop, self.service.samplers.room
         number = self.request.num_samples
+        told = 0
+
+        async def begin() -> Seat:
+            """Begin to draw; what was told before a crash of the room is drawn once more and not told again."""
+            seat = await open_seat(self.sampling, self.request, self.request.seq_id or 0, shop, _always)
+            heard = 0
+
+            def listen(tokens: tuple[SampledToken, ...]) -> None:
+                nonlocal heard, told
+                heard += 1
+                if heard > told:
+                    told = heard
+                    send.send_nowait(tokens)
+
+            seat.listen = listen
+            return seat
+
         async with send, self.sampling.seats.take(number), shop.seats.take(number):
             try:
-                seat = await open_seat(self.sampling, self.request, self.request.seq_id or 0, shop, _always)
-                seat.listen = send.send_nowait
-                await room.call(DecodingRoom.decode, seat)
-            except (EngineInputError, Refusal, ActorCrashed) as error:
+                await decode_again(room, begin)
+            except (EngineInputError, Refusal, ActorCrashed, ActorNotAlive) as error:
                 self.failure = error  # raised by run: out of the nursery it would be in a group
 
 
