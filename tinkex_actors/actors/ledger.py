@@ -46,6 +46,8 @@ class Entry:
     operation: Operation[Any]
     slot: Slot[Any]
     number: int | None = None
+    sends: int = 0
+    """How often somebody began to send it; a life that crashed may have."""
 
     def enter(self, owner: Mapping[str, str], queue: QueueWatch) -> None:
         """Write down in whose ledger it lies."""
@@ -105,6 +107,8 @@ class Ledger:
     in_doubt: Call | None = None
     open: dict[int, Entry] = field(factory=dict[int, Entry])
     """Promised and not yet answered, by number."""
+    made: set[str] = field(factory=set[str])
+    """The claims of requests that are done."""
     end: Exception | None = None
     """Why nothing more is taken in, once that is so."""
     knock: Callable[[], None] = nobody
@@ -216,11 +220,32 @@ class Ledger:
                 self.open.pop(entry.number, None)
         self._stop(end)
 
+    def recall(self, entry: Entry, attempts: int) -> Value[Any] | None:
+        """Say what *entry* has brought, if the server's conflict can only be with an earlier sending of the same request.
+
+        Some servers know no repeats: a save whose answer was lost is refused when it is sent again, for its name is taken.
+        It is, by itself, unless this model has saved under that name before.
+
+        Args:
+            entry: Of the call in doubt.
+            attempts: How often it was sent until it was refused.
+        """
+        operation, is_repeat = entry.operation, entry.sends > 1 or attempts > 1
+        if operation.done_before is None or not is_repeat or operation.claim in self.made:
+            return None
+        return Value(operation.done_before())
+
+    def conclude(self, fate: Value[Any]) -> None:
+        """The call in doubt, of one request, is known to be done: its number is spent, and no result will come."""
+        (entry,) = self._call_in_doubt().entries
+        self.in_doubt = None
+        self._end(entry, fate)
+
     def settle(self, number: int, fate: Value[Any] | Exception) -> None:
         """Write down how the open request *number* ended. A failed result breaks nothing that comes after it."""
         entry = self.open.pop(number, None)
         if entry is not None:
-            entry.settle(fate)
+            self._end(entry, fate)
 
     def close(self, error: Exception) -> None:
         """Fail everything that is not settled, and take in nothing more."""
@@ -230,6 +255,11 @@ class Ledger:
             entry.slot.fail(fresh(error))
         self.open.clear()
         self._stop(error)
+
+    def _end(self, entry: Entry, fate: Value[Any] | Exception) -> None:
+        if entry.operation.claim and isinstance(fate, Value):
+            self.made.add(entry.operation.claim)
+        entry.settle(fate)
 
     def _trace(self, tracing: Tracing, call: Call) -> None:
         standings = [entry.operation.standing for entry in call.entries]

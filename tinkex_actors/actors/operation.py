@@ -37,6 +37,10 @@ class Operation(Generic[R]):
     """What a server lacks that refuses this because it misses the field `misses`, in words for people."""
     misses: str = ""
     """The field that servers without the feature need instead."""
+    claim: str = ""
+    """What can be made only once, such as a checkpoint of a name; empty where a repeat is never refused for that."""
+    done_before: Callable[[], R] | None = None
+    """What the server would bring if it did not refuse a repeat because the claim is made already."""
     standing: Standing = field(factory=Standing)
     """What holds it up, for whoever asks."""
 

@@ -27,7 +27,7 @@ from tinkex_actors.actors.preparation import prepare_unless_settled
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.seam import Transport
-from tinkex_actors.types.errors import APIConnectionError, APIStatusError, ResponseInvalid, TinkerError
+from tinkex_actors.types.errors import APIConnectionError, APIStatusError, ConflictError, ResponseInvalid, TinkerError
 from tinkex_actors.types.futures import Promise
 
 _FIRST_SERVER_ERROR = 500
@@ -40,6 +40,8 @@ class Submission:
 
     promises: dict[int, Promise] = field(factory=dict[int, Promise])
     error: TinkerError | None = None
+    done: Value[Any] | None = None
+    """What the call has brought, if the server refuses it because it was done before."""
 
     @property
     def is_uncertain(self) -> bool:
@@ -129,6 +131,9 @@ class Trainer(Crashable):
         # A session that ended meanwhile has closed the ledger: there is nothing left to note.
         if self._ledger.in_doubt is not call:
             return
+        if submission.done is not None:
+            self._ledger.conclude(submission.done)
+            return
         self._ledger.accept(submission.promises)
         if submission.error is not None:
             settle = self._ledger.fence if submission.is_uncertain else self._ledger.refuse
@@ -156,9 +161,12 @@ class Trainer(Crashable):
     async def _submit_one(self, entry: Entry, submission: Submission) -> None:
         number = entry.number or 0
         with working_on(entry.operation.standing, "Trainer.submit"):
+            entry.sends += 1
             try:
                 submission.promises[number] = await self._get_promise(entry, number)
             except TinkerError as error:
+                if isinstance(error, ConflictError):
+                    submission.done = self._ledger.recall(entry, error.attempts or 1)
                 submission.error = submission.error or error
 
     async def _get_promise(self, entry: Entry, number: int) -> Promise:

@@ -190,13 +190,23 @@ class TrainingClient:
             ttl_seconds: When the server may delete it, at least an hour; ``None`` is never.
             overwrite: Whether a checkpoint of that name is replaced.
             user_metadata: Kept with it.
+
+        Raises:
+            ValueError: The name or the time makes no sense; nothing was sent.
+            TinkerError: The client takes in nothing more. Awaiting raises what the server says to a name that is taken: a
+                `RequestFailedError` or a `ConflictError`. A save that was sent twice because its answer was lost is a
+                success, on every kind of server.
         """
         check_name(name, ttl_seconds)
         metadata = None if user_metadata is None else dict(user_metadata)
-        return self._submit(
-            SAVE_WEIGHTS,
-            lambda number: SaveWeightsRequest(self.model_id, name, number, overwrite, ttl_seconds, metadata),
+        path = TinkerPath(f"tinker://{self.model_id}/weights/{name}")
+        operation = Operation(
+            row=SAVE_WEIGHTS,
+            request=lambda number: SaveWeightsRequest(self.model_id, name, number, overwrite, ttl_seconds, metadata),
+            claim=path,
+            done_before=lambda: SaveWeightsResponse(path),
         )
+        return self._carry_out(operation)
 
     def load_state(self, path: str) -> Pending[LoadWeightsResponse]:
         """Load a checkpoint's weights, and leave the optimizer as it is. Some servers allow it only as the first request."""

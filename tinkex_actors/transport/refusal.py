@@ -11,6 +11,7 @@ _NEXT_STEPS = {
     401: "check the API key",
     402: "check the account's billing",
     403: "the key may not do this",
+    409: "what it would make is there already, or in use: look at what there is, or take another name",
     413: "send less at once",
 }
 
