@@ -6,18 +6,26 @@ from typing import Any
 from attrs import Attribute, field, frozen
 
 
+def _require_number(attribute: "Attribute[Any]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{attribute.name} must be a number, got {type(value).__name__}")
+
+
 def _above_zero(_instance: object, attribute: "Attribute[Any]", value: float) -> None:
+    _require_number(attribute, value)
     if not value > 0:
         raise ValueError(f"{attribute.name} must be > 0, got {value!r}")
 
 
 def not_negative(_instance: object, attribute: "Attribute[Any]", value: float) -> None:
-    """Refuse a number below zero."""
+    """Refuse what is no number, or below zero."""
+    _require_number(attribute, value)
     if not value >= 0:
         raise ValueError(f"{attribute.name} must be >= 0, got {value!r}")
 
 
 def _share(_instance: object, attribute: "Attribute[Any]", value: float) -> None:
+    _require_number(attribute, value)
     if not 0 <= value < 1:
         raise ValueError(f"{attribute.name} must be in [0, 1), got {value!r}")
 

@@ -45,6 +45,7 @@ _LOCAL_KEY = "tml-local"
 
 def _check_key(settings: "Settings", _attribute: "Attribute[Any]", value: str) -> None:
     """Refuse what cannot be a credential, without repeating it: it may be the wrong secret."""
+    _is_text(settings, _attribute, value)
     if value:
         check_credential(value, "api_key", "check TINKER_API_KEY (any key such as tml-local suits a local server)")
     elif not settings.credential_command:
@@ -77,16 +78,45 @@ def _check_url(_instance: object, _attribute: "Attribute[Any]", value: str) -> N
         raise ValueError("base_url must not carry a user name or a password; pass default_headers=... instead")
 
 
-def _plain_url(url: str) -> str:
-    return (url or DEFAULT_BASE_URL).strip().rstrip("/")
+# Any: what is no text is the validator's business.
+def _plain_url(url: Any) -> Any:
+    return (url or DEFAULT_BASE_URL).strip().rstrip("/") if url is None or isinstance(url, str) else url
 
 
 def _tuple(words: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(words, str):
+        raise TypeError(f"expected a list of texts, got {words!r}; write [{words!r}]")
     return tuple(words)
 
 
 def _copy(mapping: Mapping[str, str]) -> Mapping[str, str]:
     return dict(mapping)
+
+
+# Validators look at what a caller may have passed in spite of the types. None repeats a value: it may be a secret.
+def _is_text(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be text, got {type(value).__name__}")
+
+
+def _is_switch(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be True or False, got {type(value).__name__}")
+
+
+def _are_texts(_instance: object, attribute: "Attribute[Any]", value: Iterable[object]) -> None:
+    wrong = next((one for one in value if not isinstance(one, str)), None)
+    if wrong is not None:
+        raise TypeError(f"{attribute.name} must be texts, got {type(wrong).__name__} among them")
+
+
+def _are_pairs(instance: object, attribute: "Attribute[Any]", value: Mapping[str, object]) -> None:
+    _are_texts(instance, attribute, [*value, *value.values()])
+
+
+def _are_figures(_instance: object, attribute: "Attribute[Any]", value: object) -> None:
+    if not isinstance(value, Figures):
+        raise TypeError(f"{attribute.name} must be Figures, got {type(value).__name__}; write Figures(max_retries=3)")
 
 
 def _no_words() -> Mapping[str, str]:
@@ -136,24 +166,35 @@ class Settings:
 
     api_key: str = _from(_key, "TINKER_API_KEY", validator=_check_key, repr=mask)
     """The credential: an API key (``tml-…``) or a JWT (``eyJ…``); without one, what ``tinkex auth login`` has stored."""
-    credential_command: str = _from(_text("TINKER_CREDENTIAL_CMD"), "TINKER_CREDENTIAL_CMD", repr=mask)
+    credential_command: str = _from(
+        _text("TINKER_CREDENTIAL_CMD"), "TINKER_CREDENTIAL_CMD", repr=mask, validator=_is_text
+    )
     """A shell command that prints a credential; used where there is no key, and where the server wants it."""
     base_url: str = _from(
-        _text("TINKER_BASE_URL", DEFAULT_BASE_URL), "TINKER_BASE_URL", converter=_plain_url, validator=_check_url
+        _text("TINKER_BASE_URL", DEFAULT_BASE_URL),
+        "TINKER_BASE_URL",
+        converter=_plain_url,
+        validator=[_is_text, _check_url],
     )
     """The address all paths are appended to, without a trailing slash."""
-    project_id: str = _from(_text("TINKER_PROJECT_ID"), "TINKER_PROJECT_ID")
+    project_id: str = _from(_text("TINKER_PROJECT_ID"), "TINKER_PROJECT_ID", validator=_is_text)
     """The project sessions belong to; empty for none."""
     tags: tuple[str, ...] = _from(
-        lambda environ: read_words(environ, "TINKER_TAGS") or ("tinkex-actors",), "TINKER_TAGS", converter=_tuple
+        lambda environ: read_words(environ, "TINKER_TAGS") or ("tinkex-actors",),
+        "TINKER_TAGS",
+        converter=_tuple,
+        validator=_are_texts,
     )
     """The session's tags. The variable's are separated by commas."""
-    telemetry: bool = _from(lambda environ: read_switch(environ, "TINKER_TELEMETRY", default=True), "TINKER_TELEMETRY")
+    telemetry: bool = _from(
+        lambda environ: read_switch(environ, "TINKER_TELEMETRY", default=True), "TINKER_TELEMETRY", validator=_is_switch
+    )
     """Whether events are reported to the server."""
     feature_gates: tuple[str, ...] = _from(
         lambda environ: read_words(environ, "TINKER_FEATURE_GATES") or FEATURE_GATES,
         "TINKER_FEATURE_GATES",
         converter=_tuple,
+        validator=_are_texts,
     )
     """Names of features to turn on. The one that exists, ``async_sampling``, is always on; others are ignored, and named
     in the log."""
@@ -162,6 +203,7 @@ class Settings:
         "CLOUDFLARE_ACCESS_CLIENT_ID, CLOUDFLARE_ACCESS_CLIENT_SECRET",
         converter=_copy,
         repr=mask_values,
+        validator=_are_pairs,
     )
     """Sent with every request."""
     default_headers: Mapping[str, str] = _from(
@@ -169,6 +211,7 @@ class Settings:
         "TINKEX_DEFAULT_HEADERS",
         converter=_copy,
         repr=mask_values,
+        validator=_are_pairs,
     )
     """Sent with every request; they win over ``access_headers`` and over the client's own. The variable is JSON."""
     default_query: Mapping[str, str] = _from(
@@ -176,9 +219,10 @@ class Settings:
         "TINKEX_DEFAULT_QUERY",
         converter=_copy,
         repr=mask_values,
+        validator=_are_pairs,
     )
     """Added to every address, where a request does not say otherwise. The variable is JSON."""
-    proxy: str = _from(_text("TINKEX_PROXY"), "TINKEX_PROXY", validator=_check_proxy, repr=mask_url)
+    proxy: str = _from(_text("TINKEX_PROXY"), "TINKEX_PROXY", validator=[_is_text, _check_proxy], repr=mask_url)
     """An ``http://`` or ``https://`` proxy for all requests; without one, the usual variables (``HTTPS_PROXY``, …)
     are honoured, but for servers on this machine."""
     proxy_headers: Mapping[str, str] = _from(
@@ -186,35 +230,43 @@ class Settings:
         "TINKEX_PROXY_HEADERS",
         converter=_copy,
         repr=mask_values,
+        validator=_are_pairs,
     )
     """Sent to the proxy alone. The variable is JSON."""
-    ca_file: str = _from(read_authorities, "SSL_CERT_FILE, SSL_CERT_DIR")
+    ca_file: str = _from(read_authorities, "SSL_CERT_FILE, SSL_CERT_DIR", validator=_is_text)
     """Whom to trust instead of the usual authorities: the path of a PEM file, or of a folder as OpenSSL wants it. A server's
     certificate is always checked; for one that signs its own, name that certificate here."""
-    client_certificate: str = _from(_text("TINKEX_CLIENT_CERT"), "TINKEX_CLIENT_CERT")
+    client_certificate: str = _from(_text("TINKEX_CLIENT_CERT"), "TINKEX_CLIENT_CERT", validator=_is_text)
     """Who we are, for servers that ask: the path of a PEM file with our certificate and whatever vouches for it."""
-    client_key: str = _from(_text("TINKEX_CLIENT_KEY"), "TINKEX_CLIENT_KEY")
+    client_key: str = _from(_text("TINKEX_CLIENT_KEY"), "TINKEX_CLIENT_KEY", validator=_is_text)
     """The key of ``client_certificate``, if it is in a file of its own."""
-    client_key_password: str = _from(_text("TINKEX_CLIENT_KEY_PASSWORD"), "TINKEX_CLIENT_KEY_PASSWORD", repr=mask)
+    client_key_password: str = _from(
+        _text("TINKEX_CLIENT_KEY_PASSWORD"), "TINKEX_CLIENT_KEY_PASSWORD", repr=mask, validator=_is_text
+    )
     """What the key is encrypted with, if it is."""
-    log_level: str = _from(lambda environ: read_level(environ, "TINKER_LOG"), "TINKER_LOG", validator=_check_level)
+    log_level: str = _from(
+        lambda environ: read_level(environ, "TINKER_LOG"), "TINKER_LOG", validator=[_is_text, _check_level]
+    )
     """From which level on the library's log is shown on stderr, in a program that has arranged no logging of its own:
     ``debug``, ``info``, ``warning`` or ``error``; empty leaves all as it is."""
     dump_headers: bool = _from(
-        lambda environ: read_switch(environ, "TINKEX_DUMP_HEADERS", default=False), "TINKEX_DUMP_HEADERS"
+        lambda environ: read_switch(environ, "TINKEX_DUMP_HEADERS", default=False),
+        "TINKEX_DUMP_HEADERS",
+        validator=_is_switch,
     )
     """Whether each request and answer is logged at debug level, headers included, secrets masked."""
     dump_bytes: int = field(default=0, validator=not_negative)
     """How many bytes of each body are logged with them; those of a token's exchange never are."""
-    user_metadata: Mapping[str, str] = field(factory=_no_words, converter=_copy)
+    user_metadata: Mapping[str, str] = field(factory=_no_words, converter=_copy, validator=_are_pairs)
     """Kept with the session on the server."""
-    display_name: str = ""
+    display_name: str = field(default="", validator=_is_text)
     """The session's name for people; empty for none."""
-    reopens_session: bool = True
+    reopens_session: bool = field(default=True, validator=_is_switch)
     """Whether a new session is opened when the server has ended one; what hung on the old one fails either way."""
     figures: Figures = field(
         factory=lambda: _figures(os.environ),
         metadata={"read": _figures, "variable": "TINKEX_PARITY"},
+        validator=_are_figures,
     )
     """Every timeout, limit and size. The variable is ``python`` or ``conservative``; see `Figures.like`."""
 

@@ -12,13 +12,11 @@
 
 from typing import TypeVar
 
-from tinkex_actors.types.errors import TinkerError
+from tinkex_actors.types.errors import ClientClosed, TinkerError
+
+__all__ = ["ClientBusy", "ClientClosed", "ClientFenced", "OperationWithdrawn", "SessionEnded", "fresh"]
 
 E = TypeVar("E", bound=BaseException)
-
-
-class ClientClosed(TinkerError):
-    """The client was closed. An operation that was on its way may have been executed or not."""
 
 
 class SessionEnded(TinkerError):

@@ -45,7 +45,7 @@ from supervisors import (
 )
 from tinkex_actors.activity import working_on
 from tinkex_actors.actors.crash_door import Crashable, InjectedCrash
-from tinkex_actors.actors.errors import ClientClosed, SessionEnded
+from tinkex_actors.actors.errors import ClientClosed, SessionEnded, fresh
 from tinkex_actors.actors.heartbeat import HEARTBEAT_NAME, Heartbeat, OpenLine
 from tinkex_actors.actors.ledger import Ledger
 from tinkex_actors.actors.loss_threads import LossThreads
@@ -106,6 +106,8 @@ class TinkerTree:
     """Asks for results; no actor either, since it keeps nothing but a budget."""
     ledgers: dict[str, Ledger | SampleLedger] = field(factory=dict[str, Ledger | SampleLedger])
     members: dict[str, ChildSpec[Actor]] = field(factory=dict[str, ChildSpec[Actor]])
+    end: TinkerError | None = None
+    """Why there is nothing more to be had, once that is so."""
     _named: Counter[str] = field(factory=Counter[str])
 
     def __attrs_post_init__(self) -> None:
@@ -136,8 +138,22 @@ class TinkerTree:
             telemetry_dropped=self.events.dropped,
         )
 
+    def check_open(self) -> None:
+        """Refuse to go on when the client is closed.
+
+        Raises:
+            ClientClosed: It is.
+        """
+        if self.end is not None:
+            raise fresh(self.end)
+
     def name_client(self, kind: str) -> str:
-        """Make a name that no other client of this tree has or had: ``trainer-0``, ``trainer-1``, …."""
+        """Make a name that no other client of this tree has or had: ``trainer-0``, ``trainer-1``, ….
+
+        Raises:
+            ClientClosed: There are no more clients.
+        """
+        self.check_open()
         self._named[kind] += 1
         return f"{kind}-{self._named[kind] - 1}"
 
@@ -177,6 +193,7 @@ class TinkerTree:
 
     def close(self, error: TinkerError) -> None:
         """Fail whatever still waits; the actors are gone or going."""
+        self.end = error
         for ledger in self.ledgers.values():
             ledger.close(error)
 

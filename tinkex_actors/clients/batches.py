@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tinkex_actors.actors.ledger import Call, Entry
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Pending, Slot
+from tinkex_actors.clients.checks import check_optim_params
 from tinkex_actors.clients.training import TrainingClient
 from tinkex_actors.compute.combining import combine_outputs
 from tinkex_actors.transport.endpoints import FORWARD_BACKWARD, OPTIM_STEP
@@ -60,6 +61,7 @@ def optim_step_batch(trainer: TrainingClient, params: Sequence[OptimParams]) -> 
 
 
 def _step(trainer: TrainingClient, params: OptimParams) -> Entry:
+    check_optim_params(params)
     operation = Operation(
         row=OPTIM_STEP, request=lambda number: OptimStepRequest.for_params(trainer.model_id, number, params)
     )

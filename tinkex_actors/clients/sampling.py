@@ -13,6 +13,7 @@ from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.clients.checks import check_count, check_prompt, check_sampling_params, check_text
 from tinkex_actors.clients.handle import SamplerHandle
 from tinkex_actors.clients.sample_stream import SampleStream, StreamSource
 from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
@@ -145,6 +146,9 @@ class SamplingClient:
         self, prompt: ModelInput, num_samples: int, sampling_params: SamplingParams | None, **options: Any
     ) -> SampleRequest:
         """Write a request down, or refuse what no server takes."""
+        check_prompt(prompt)
+        check_sampling_params(sampling_params)
+        check_count("num_samples", num_samples, minimum=1)
         wanted: dict[str, Any] = {"prompt_logprobs": False, **options}
         request = SampleRequest(
             num_samples=num_samples,
@@ -281,8 +285,12 @@ async def create_sampling_session(
     """
     if base_model is None and model_path is None:
         raise ValueError("pass base_model=... or model_path=...; there is nothing to sample from")
-    if model_path is not None and not model_path.startswith("tinker://"):
-        raise ValueError(f"model_path must begin with 'tinker://', got {model_path!r}")
+    if base_model is not None:
+        check_text("base_model", base_model)
+    if model_path is not None:
+        check_text("model_path", model_path)
+        if not model_path.startswith("tinker://"):
+            raise ValueError(f"model_path must begin with 'tinker://', got {model_path!r}")
     number, session_id = tree.record.take_sampler_number(), tree.record.id
     request = CreateSamplingSessionRequest(session_id, number, base_model, model_path)
     key = f"tinkex-{session_id}-sampler-{number}"
@@ -308,13 +316,8 @@ def _chunk_bytes(chunk: EncodedTextChunk | ImageChunk | ImageAssetPointerChunk |
 
 def _check(request: SampleRequest) -> None:
     """Refuse what no server takes, before a number is taken."""
-    if request.num_samples < 1:
-        raise ValueError(f"num_samples must be >= 1, got {request.num_samples}")
-    if not request.prompt.chunks:
-        raise ValueError("prompt must have at least one token, got none")
     for name in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
-        if getattr(request, name) < 0:
-            raise ValueError(f"{name} must be >= 0, got {getattr(request, name)}")
+        check_count(name, getattr(request, name), minimum=0)
     last_n = request.prompt_logprobs_last_n
     if last_n is not None and (last_n < 1 or not request.prompt_logprobs):
         raise ValueError(f"prompt_logprobs_last_n must be >= 1 and needs prompt logprobs, got {last_n}")

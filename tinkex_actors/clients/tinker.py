@@ -17,6 +17,7 @@ from tinkex_actors.actors.snapshot import ClientSnapshot
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry
 from tinkex_actors.actors.tree import TinkerTree, open_tree
 from tinkex_actors.clients.admin import AdminClient
+from tinkex_actors.clients.checks import check_text
 from tinkex_actors.clients.creation import Wanted, create_from_checkpoint, create_model
 from tinkex_actors.clients.desk import Desk
 from tinkex_actors.clients.embedded import Place, embedded_server
@@ -106,6 +107,7 @@ class TinkerClient:
 
         Returns at once where telemetry is off.
         """
+        self._tree.check_open()
         if self._tree.settings.telemetry:
             await self._tree.root.whereis(TELEMETRY_NAME).call(Telemetry.drain)
 
@@ -145,6 +147,7 @@ class TinkerClient:
             ValueError: Nothing would be trained, or the rank is below 1; nothing was sent.
             TinkerError: The server refuses, or does not answer.
         """
+        check_text("base_model", base_model)
         lora = LoraConfig(rank, seed, train_unembed=train_unembed, train_mlp=train_mlp, train_attn=train_attn)
         made = await create_model(self._tree, base_model, lora, optimizer=optimizer, user_metadata=user_metadata)
         return TrainingClient(self._tree, made.ledger, made.info)

@@ -15,6 +15,7 @@ from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.preparation import refuse_a_ring
 from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.clients.checks import check_data, check_optim_params
 from tinkex_actors.clients.custom_loss import CustomLoss, enlist_custom_loss
 from tinkex_actors.clients.loss_evaluation import DEFAULT_OPTIONS, CustomLossOptions
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
@@ -148,6 +149,7 @@ class TrainingClient:
             ValueError: No data, or a datum without targets; nothing was sent.
             TinkerError: The client takes in nothing more.
         """
+        check_data(data)
         asked = CustomLoss(data=tuple(data), loss=loss_fn, options=options, seed=seed)
         refuse_a_ring(self._ledger)
         return enlist_custom_loss(self._tree, self._ledger, self.model_id, asked)
@@ -162,6 +164,7 @@ class TrainingClient:
             TinkerError: The client takes in nothing more. Awaiting raises `NotSupportedByServer` for another family than
                 AdamW, where the server knows no other.
         """
+        check_optim_params(params)
         chosen = params if params is not None else AdamParams()
         is_adam = isinstance(chosen, AdamParams)
         operation = Operation(
@@ -353,6 +356,7 @@ class TrainingClient:
         loss_fn_config: LossFnConfig | None,
     ) -> list[Entry]:
         """Cut a pass into requests. For :mod:`tinkex_actors.clients.batches`."""
+        check_data(data)
         loss, config = parse_loss_fn(loss_fn), parse_loss_fn_config(loss_fn_config)
         audience, told = Audience(row.name), self._tree.record.config
         limits = SliceLimits(told.fwdbwd_max_chunk_len, told.fwdbwd_max_chunk_bytes_count)

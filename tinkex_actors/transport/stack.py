@@ -43,6 +43,7 @@ from tinkex_actors.transport.retry import Retrying
 from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
 from tinkex_actors.transport.traced import Traced
 from tinkex_actors.types import ClientConfigResponse
+from tinkex_actors.types.errors import ClientClosed
 
 __all__ = ["Config", "HttpBelow", "Line", "open_transport"]
 
@@ -75,6 +76,7 @@ class Line:
         """
         self.tracing = tracing
         self.streams = streams
+        self.is_closed = False
         figures = settings.figures
 
         def sample_bytes() -> float:
@@ -99,7 +101,13 @@ class Line:
         self._notes = DeprecationNotes()
 
     async def send(self, route: Route, body: Body, /) -> Answer:
-        """Send through all layers."""
+        """Send through all layers.
+
+        Raises:
+            ClientClosed: The connections are closed.
+        """
+        if self.is_closed:
+            raise ClientClosed(f"{route.name} was not sent: the client was closed; open another one")
         responses = body.standing.responses
         began = 0.0 if responses is None else trio.current_time()
         answer = await self._top.send(route, body)
@@ -168,4 +176,8 @@ async def open_transport(
         # Jitter only spreads load: it needs no seed and keeps no secret.
         chance = Random().random  # noqa: S311 - see the line above
         streams = _streams_below(bottom)
-        yield Line(traced, settings, chance=chance, config=config, streams=streams, tracing=tracing)
+        line = Line(traced, settings, chance=chance, config=config, streams=streams, tracing=tracing)
+        try:
+            yield line
+        finally:
+            line.is_closed = True

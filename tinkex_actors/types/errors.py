@@ -17,6 +17,7 @@ The names are those of the official SDK where it has one, so that ``except`` cla
     ├─ RequestFailedError             the server accepted the operation and then failed it
     ├─ PromiseExpired                 the server no longer knows the operation it accepted
     ├─ CredentialError                no usable key: expired, or its command failed
+    ├─ ClientClosed                   the client was closed: open another one
     ├─ RequestInvalid                 a request of another shape than the protocol's (what a server raises)
     └─ NotSupportedByServer           this kind of server has no equivalent of the feature
 
@@ -45,6 +46,10 @@ class RequestErrorCategory(StrEnum):
 
 class TinkerError(Exception):
     """The root of the tree."""
+
+
+class ClientClosed(TinkerError):
+    """The client was closed. An operation that was on its way may have been executed or not."""
 
 
 class APIError(TinkerError):

@@ -3,10 +3,10 @@
 Answers hold numpy arrays (``…_np``); the list views of the same names without the suffix are made at first use.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from attrs import evolve, field, frozen
@@ -39,17 +39,20 @@ class SamplingClientKind(StrEnum):
 
 
 def _to_stop(stop: Stop | None) -> StopRule:
-    if stop is None or isinstance(stop, str):
-        return stop
-    # A mixture fails in the validator; until then it has no better type.
-    items: tuple[Any, ...] = tuple(stop)
-    return items
+    # What is something else, or a mixture, fails in the validator; until then it has no better type.
+    given: Any = stop
+    rule: StopRule = tuple(given) if _is_list(given) else given
+    return rule
 
 
-def _check_stop(_: Any, __: Any, stop: str | tuple[object, ...] | None) -> None:
+def _is_list(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | Mapping)
+
+
+def _check_stop(_: Any, __: Any, stop: object) -> None:
     if stop is None or isinstance(stop, str):
         return
-    kinds = {type(item) for item in stop}
+    kinds = {type(item) for item in cast("tuple[object, ...]", stop)} if isinstance(stop, tuple) else {object}
     if not (kinds <= {str} or kinds <= {int}):
         raise TypeError(f"stop must be text, a list of texts or a list of token ids, got {stop!r}")
 

@@ -111,7 +111,12 @@ def to_tokens(values: Any) -> TokenArray:
     Raises:
         ValueError: Not one-dimensional, not integers, or an id beyond int32.
     """
-    array = to_array(values)
+    try:
+        array = to_array(values)
+    except ValueError as error:
+        raise ValueError(
+            f"tokens must be a flat list of ints that fit int32, got {type(values).__name__}: {error}"
+        ) from error
     if array.size == 0:
         return np.empty(0, np.int32)
     if array.ndim != 1 or array.dtype.kind not in "iu":

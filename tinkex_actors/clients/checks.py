@@ -1,0 +1,90 @@
+"""What a user hands over is looked at before anything is sent: its kind, and what it was expected to be."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from tinkex_actors.types import AdamParams, Datum, DimuonParams, ModelInput, SamplingParams
+
+
+# object: these are the doors, and what comes in may be anything.
+def check_data(data: object) -> None:
+    """Refuse what is no list of examples.
+
+    Raises:
+        TypeError: It is something else, or holds something else.
+    """
+    if isinstance(data, Datum):
+        raise TypeError("data must be a list of Datum, got a Datum; write [datum]")
+    if not isinstance(data, Sequence) or isinstance(data, str | bytes):
+        raise TypeError(f"data must be a list of Datum, got {_kind(data)}")
+    for at, one in enumerate(cast("Sequence[object]", data)):
+        if not isinstance(one, Datum):
+            raise TypeError(f"data[{at}] must be a Datum, got {_kind(one)}; write Datum(model_input, inputs)")
+
+
+def check_prompt(prompt: object) -> None:
+    """Refuse what is no prompt, or an empty one.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: It has no token.
+    """
+    if not isinstance(prompt, ModelInput):
+        how = "encode(...) gives the tokens, and " if isinstance(prompt, str) else ""
+        raise TypeError(
+            f"prompt must be a ModelInput, got {_kind(prompt)}; {how}ModelInput.from_ints(tokens) makes one"
+        )
+    if not prompt.chunks:
+        raise ValueError("prompt must have at least one token, got none")
+
+
+def check_sampling_params(params: object) -> None:
+    """Refuse what does not say how to sample.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if params is not None and not isinstance(params, SamplingParams):
+        raise TypeError(
+            f"sampling_params must be SamplingParams, got {_kind(params)}; write SamplingParams(max_tokens=…)"
+        )
+
+
+def check_optim_params(params: object) -> None:
+    """Refuse what is no optimizer's parameters.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if params is not None and not isinstance(params, AdamParams | DimuonParams):
+        raise TypeError(f"params must be AdamParams or DimuonParams, got {_kind(params)}")
+
+
+def check_count(name: str, value: object, *, minimum: int) -> None:
+    """Refuse what is no whole number, or too small.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: It is below *minimum*.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, got {_kind(value)}")
+    if value < minimum:
+        raise ValueError(f"{name} must be >= {minimum}, got {value}")
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is no text, or an empty one.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: It is empty.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, got {_kind(value)}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else type(value).__name__
