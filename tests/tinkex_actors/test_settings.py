@@ -135,6 +135,15 @@ def test_the_plain_constructor_reads_the_process_environment(monkeypatch: pytest
     assert Settings().base_url == DEFAULT_BASE_URL
 
 
+@pytest.mark.tinkex("F108", "F131", "F422")
+def test_the_headers_that_let_us_through_come_from_the_environment() -> None:
+    """Both, or the one that is there."""
+    both = {"CF-Access-Client-Id": "visitor", "CF-Access-Client-Secret": "sesame"}
+    assert Settings.from_environ(ENVIRON).access_headers == both
+    one = {"TINKER_API_KEY": "tml-k", "CLOUDFLARE_ACCESS_CLIENT_ID": "visitor"}
+    assert Settings.from_environ(one).access_headers == {"CF-Access-Client-Id": "visitor"}
+
+
 def test_tags_keep_their_order_and_appear_once() -> None:
     """A tag is a label people filter by: an empty one or a shuffled list helps nobody."""
     settings = Settings.from_environ(ENVIRON)

@@ -39,6 +39,7 @@ def test_only_statuses_that_may_pass_are_retried() -> None:
     """Asking again for what is wrong in itself only costs time."""
     retried = {status for status in range(200, 600) if is_retryable(status)}
     assert retried == {408, 409, 429} | set(range(500, 600))
+    assert retried == {status for status in range(200, 600) if isinstance(decide(refusal(status)), Again)}
 
 
 @pytest.mark.tinkex("T51", "T84")
