@@ -16,10 +16,11 @@ from tinkex_actors.cli._questions import Answer, Questions
 from tinkex_actors.cli._screen import Screen
 from tinkex_actors.clients import SamplingClient, TinkerClient, TrainingClient
 from tinkex_actors.daemon.datasets import Example, read_examples
+from tinkex_actors.daemon.entries import JsonScalar
 from tinkex_actors.daemon.finetune import FineTuning
 from tinkex_actors.daemon.plot import plot_loss
 from tinkex_actors.daemon.rendering import Rendered, render_examples
-from tinkex_actors.daemon.run_folder import CheckpointRecord, JsonScalar, RunFolder, StepRecord
+from tinkex_actors.daemon.run_folder import CheckpointRecord, RunFolder, StepRecord
 from tinkex_actors.daemon.schedule import Schedule
 
 INTERRUPTED = 130

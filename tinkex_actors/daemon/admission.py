@@ -102,6 +102,15 @@ class Admission:
         finally:
             self.give_back(ticket)
 
+    @contextmanager
+    def keeping(self, ticket: Ticket) -> Generator[None, None, None]:
+        """Give *ticket* back only if the block fails: then the work was never begun."""
+        try:
+            yield
+        except BaseException:
+            self.give_back(ticket)
+            raise
+
     def _withdraw(self, waiter: _Waiter) -> None:
         if waiter.ticket is not None:
             self.give_back(waiter.ticket)

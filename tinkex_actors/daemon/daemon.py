@@ -46,6 +46,7 @@ from tinkex_actors.clients.embedded import Place, embedded_server
 from tinkex_actors.crash_log import CrashLog
 from tinkex_actors.daemon.admission import Admission
 from tinkex_actors.daemon.budget import TokenBudget
+from tinkex_actors.daemon.entries import JsonScalar
 from tinkex_actors.daemon.errors import Fault, PlanError, RunGaveUp
 from tinkex_actors.daemon.journal import Journal, journal_name
 from tinkex_actors.daemon.journal_store import JournalStore
@@ -54,7 +55,7 @@ from tinkex_actors.daemon.page import Page, make_page
 from tinkex_actors.daemon.plan import Plan, digest_of
 from tinkex_actors.daemon.plan_file import locate
 from tinkex_actors.daemon.recovery import train_run
-from tinkex_actors.daemon.run_folder import CONFIG, JsonScalar, RunFolder
+from tinkex_actors.daemon.run_folder import CONFIG, RunFolder
 from tinkex_actors.daemon.site import Ending, RunSite, RunState
 from tinkex_actors.observer import OpenedObserver
 from tinkex_actors.settings import Settings
@@ -246,7 +247,7 @@ async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
 
 
 async def _last_checkpoint(before: RunSite) -> str:
-    known = await before.journal.call(Journal.known)
+    known = await before.journal.call(Journal.known, with_steps=False)
     return known.saved()[-1].state_path or ""
 
 

@@ -85,10 +85,10 @@ class Journal(Actor):
         """See `JournalStore.begin_data`."""
         return await self._off_loop(partial(self._store.begin_data, digest))
 
-    async def known(self) -> Known:
-        """Everything a start must know."""
+    async def known(self, *, with_steps: bool = True) -> Known:
+        """See `JournalStore.known`."""
         await self._flush()
-        return await self._off_loop(self._store.known)
+        return await self._off_loop(partial(self._store.known, with_steps=with_steps))
 
     async def tokens_before(self, step: int) -> int:
         """See `JournalStore.tokens_before`."""

@@ -123,8 +123,8 @@ class JournalStore:
                 self._commit([("UPDATE run SET data_digest=?", (digest,))])
         return known in {None, digest}
 
-    def known(self) -> Known:
-        """Everything a start must know."""
+    def known(self, *, with_steps: bool = True) -> Known:
+        """Everything a start must know; without its steps, and the batches that are kept of them, if nobody asks."""
         with _reported(self.path):
             checkpoints = tuple(_to_checkpoint(row) for row in self._connection.execute(_CHECKPOINTS))
             oldest = min((one.step for one in checkpoints if one.state == "saved"), default=0)
@@ -132,7 +132,7 @@ class JournalStore:
                 "SELECT life, session_id, model_id, base_step, first_number, ended_at FROM lives"
             )
             is_done, mark = self._connection.execute("SELECT is_done, mark FROM run").fetchone() or (False, "")
-            intents = [_to_intent(row) for row in self._connection.execute(_INTENTS, (oldest,))]
+            intents = map(_to_intent, self._connection.execute(_INTENTS, (oldest,))) if with_steps else ()
             return Known(
                 is_done=bool(is_done),
                 mark=mark,

@@ -119,12 +119,9 @@ class Loop:
         if self.evaluation is not None and self.evaluation.is_due(step):
             await self._evaluate(step, StepBatch(data=self.evaluation.data))
         ticket = await self.admit(Kind.TRAINING, batch.size_bytes)
-        try:
+        with self.site.admission.keeping(ticket):
             await self._write_intent(step, batch, first_number)
             self._launch(step, batch, ticket)
-        except BaseException:
-            self.site.admission.give_back(ticket)
-            raise
 
     def _was_submitted(self, step: int) -> bool:
         """Whether this life submitted *step* before its process was killed: what went before it is not asked again."""
@@ -134,7 +131,8 @@ class Loop:
     async def _evaluate(self, step: int, batch: StepBatch) -> None:
         """Submit what is measured before *step*: the same request whenever that is done, so it needs no intent."""
         ticket = await self.admit(Kind.EVALUATION, batch.size_bytes)
-        output = self.trainer.forward(batch.data, batch.loss)
+        with self.site.admission.keeping(ticket):
+            output = self.trainer.forward(batch.data, batch.loss)
         self._flights.append(EvaluationFlight(step=step, batch=batch, output=output, ticket=ticket))
 
     async def _write_intent(self, step: int, batch: StepBatch, first_number: int) -> None:

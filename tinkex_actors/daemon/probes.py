@@ -35,11 +35,8 @@ async def make_probe(loop: Loop, plan: ProbePlan) -> Callable[[int], Awaitable[N
         if step % plan.every_steps == 0 and step not in probed:
             probed.add(step)
             ticket = await loop.admit(Kind.SAMPLING, 1)
-            try:
+            with loop.site.admission.keeping(ticket):
                 sampler = await loop.trainer.save_weights_and_get_sampling_client()
-            except BaseException:
-                loop.site.admission.give_back(ticket)
-                raise
             loop.nursery.start_soon(_ask_within, ticket, loop, plan, sampler, step)
 
     return probe

@@ -45,7 +45,7 @@ class Retention:
     async def note_saved(self, saved: CheckpointSaved) -> None:
         """Write down that the server has a checkpoint, then let go of those it supersedes."""
         await self.site.journal.call(Journal.write, saved, is_durable=True)
-        self.known = await self.site.journal.call(Journal.known)
+        self.known = await self.site.journal.call(Journal.known, with_steps=False)
         self.saved_steps |= {
             one.step for one in self.known.checkpoints if (one.life, one.name) == (saved.life, saved.name)
         }
@@ -56,7 +56,7 @@ class Retention:
         if superseded:
             gone = [CheckpointGone(name=one.name, life=one.life, state="superseded") for one in superseded]
             await self.site.journal.call(Journal.write, *gone, is_durable=True)
-            self.known = await self.site.journal.call(Journal.known)
+            self.known = await self.site.journal.call(Journal.known, with_steps=False)
         if not self._is_deleting:
             self._is_deleting = True
             self.nursery.start_soon(self._delete_marked)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import attrs
 
+from tinkex_actors.daemon.entries import JsonScalar
 from tinkex_actors.daemon.errors import RunFolderError
 
-JsonScalar = str | int | float | bool | None
 CONFIG, METRICS, CHECKPOINTS = "config.json", "metrics.jsonl", "checkpoints.jsonl"
 
 

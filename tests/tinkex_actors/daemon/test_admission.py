@@ -67,3 +67,16 @@ async def test_who_is_cancelled_at_the_door_takes_no_room() -> None:
         door.give_back(ticket)
 
     assert (door.operations, door.size_bytes, door.waiting) == (0, 0, 0)
+
+
+async def test_work_that_could_not_be_begun_gives_its_place_back() -> None:
+    """And work that could keeps it, until whoever has its result gives it back."""
+    admission = Admission(max_operations=2, max_bytes=100)
+    ticket = await admission.admit("a", Kind.EVALUATION, 10)
+
+    with admission.keeping(ticket):
+        pass
+    assert admission.operations == 1
+    with pytest.raises(ValueError, match="refused"), admission.keeping(ticket):
+        raise ValueError("refused")
+    assert (admission.operations, admission.size_bytes) == (0, 0)
