@@ -8,6 +8,7 @@ import attrs
 import trio
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from tinkex_actors.daemon.plan import Plan
@@ -76,7 +77,7 @@ class RunView:
                 "" if (loss := _loss(site)) is None else f"{loss:.4f}",
                 progress.last_checkpoint or "",
                 str(progress.recoveries),
-                (progress.last_failure or "")[:60],
+                escape((progress.last_failure or "")[:60]),
             )
         return table
 

@@ -120,3 +120,40 @@ async def test_a_plan_that_was_changed_is_refused_with_its_line(tmp_path: Path) 
 
         with pytest.raises(PlanError, match=r"plan\.toml, line 3: runs\.sft\.steps: .* was begun with another value"):
             await world.train(world.plan({"sft": evolve(run, steps=2)}, path=path))
+
+
+async def test_a_server_that_says_nothing_is_told_until_it_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests are asked for again for minutes; whoever looks shall see why nothing moves."""
+    monkeypatch.setattr("tinkex_actors.daemon.attempt._SILENCE", 0.05)
+    async with open_world(tmp_path) as world:
+        mute = Fault(kind=FaultKind.STALL, route="GET training_runs/*", seconds=3600.0)
+        slow = Fault(kind=FaultKind.DELAY, route="POST optim_step", seconds=0.5, count=1)
+        world.faults.set([mute, slow])
+        waited = list[object]()
+
+        def look(site: RunSite) -> None:
+            waited.append(site.report()["waiting_for"])
+
+        await world.train(world.plan({"sft": world.run(recovery=WATCHFUL)}), tell=look)
+
+        assert "an answer of the server" in waited
+        assert waited[-1] is None
+
+
+async def test_a_run_that_continues_a_failed_one_fails_with_its_reason(tmp_path: Path) -> None:
+    """It would wait for ever for a checkpoint that nobody makes; others are none the worse."""
+    async with open_world(tmp_path) as world:
+        runs = {
+            "sft": world.run(base_model="no/such/model"),
+            "rl": world.run(after="sft"),
+            "other": world.run(steps=1),
+        }
+
+        endings = await world.train(world.plan(runs))
+
+        assert endings["other"].state is RunState.DONE
+        assert str(endings["rl"].error) == "run rl continues run sft, which has failed"
+        assert endings["rl"].error is not None
+        assert endings["rl"].error.__cause__ is endings["sft"].error
