@@ -1,9 +1,8 @@
 """What the model says to a few prompts while it learns: ``samples.jsonl``, for people to read.
 
-A probe samples from a snapshot between two steps, after the training and the evaluation of all runs in line; the training
-does not wait for its answers. What a probe cannot do
-changes nothing but the file: a step whose answers are missing was probed by a process that died, or by a server in
-trouble.
+A probe samples from a snapshot between two steps; it waits until no training and no evaluation wait, and the training does
+not wait for its answers. What a probe cannot do changes nothing but the file: a step whose answers are missing was probed
+by a process that died, or by a server in trouble.
 """
 
 import json
