@@ -1,6 +1,5 @@
 """What users write: a class whose public ``async def`` methods are the messages it understands."""
 
-import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, cast
@@ -8,17 +7,17 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, Self, cast
 import outcome
 import trio
 
+from supervisors._checks import check_callable, is_number
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._monitor import Down, Monitor
 from supervisors._off_turn import OffTurn
+from supervisors._operations import find_operations
 from supervisors._ref import Ref
 from supervisors._reply import Request
 from supervisors._timer import LifeTimer
 from supervisors._turn import ActorLife
 
 P = ParamSpec("P")
-
-_NOT_OPERATIONS = frozenset({"on_start", "on_stop"})
 
 
 class Actor:
@@ -37,6 +36,9 @@ class Actor:
 
     expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
     """Exceptions that are answers to the caller and no crash."""
+
+    _hooks: ClassVar[frozenset[str]] = frozenset({"on_start", "on_stop"})
+    """Public methods that the runtime calls, and nobody else."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -68,7 +70,7 @@ class Actor:
 
     def stop(self, reason: object = None) -> None:
         """End this life once the running operation has finished. A permanent child is started again."""
-        self._living.ask_stop(Exit(ExitKind.NORMAL, reason=reason))
+        self._here.ask_stop(Exit(ExitKind.NORMAL, reason=reason))
 
     def off_turn(self) -> OffTurn:
         """Let the mailbox go on while this operation waits for the world.
@@ -76,7 +78,7 @@ class Actor:
         ``async with self.off_turn():`` gives the turn away and has it back at the end of the block, whatever happens
         inside. If the caller goes away, or the actor is stopped, the block is cancelled and the operation unwinds.
         """
-        return OffTurn(self._living)
+        return OffTurn(self._here)
 
     def continue_with(
         self, operation: Callable[Concatenate[Any, P], Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
@@ -85,7 +87,7 @@ class Actor:
 
         What ``on_start`` sends to ``self.ref`` is treated the same way.
         """
-        cell = self._living.cell
+        cell = self._here.cell
         cell.put_first(Request(cell, cell.resolve(operation), args, kwargs))
 
     def start_soon(self, fn: Callable[..., Awaitable[object]], /, *args: Any) -> None:
@@ -93,8 +95,12 @@ class Actor:
 
         It is cancelled before ``on_stop``; what it raises is this actor's crash. It does not hold the turn: to change
         the actor's state it casts to ``self.ref``.
+
+        Raises:
+            TypeError: *fn* cannot be called; nothing was started.
         """
-        self._living.start_helper(fn, *args)
+        check_callable("fn", fn)
+        self._here.start_helper(fn, *args)
 
     def send_after(
         self,
@@ -126,7 +132,7 @@ class Actor:
         Raises:
             ValueError: *interval* is not a number > 0.
         """
-        if not interval > 0:
+        if not is_number(interval) or not interval > 0:
             raise ValueError(f"interval must be seconds > 0, got {describe(interval)}")
         return self._arm(interval, interval, operation, args, kwargs)
 
@@ -161,7 +167,7 @@ class Actor:
         """
         if not isinstance(ref, Ref):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
             raise TypeError(f"expected a Ref of an actor, got {describe(ref)}")
-        life = self._living
+        life = self._here
         monitor = Monitor(life, ref, Request(life.cell, life.cell.resolve(operation), args, kwargs))
         monitor.watch()
         return monitor
@@ -188,12 +194,19 @@ class Actor:
                 f"{name} has no life yet; pass a factory to start_child, and do this in on_start"
             ) from None
 
+    @property
+    def _here(self) -> ActorLife:
+        """The life, for who is in its thread."""
+        life = self._living
+        life.cell.team.runtime.check_home()
+        return life
+
     def _arm(
         self, delay: float, interval: float | None, operation: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> LifeTimer:
-        if not delay >= 0:
+        if not is_number(delay) or not delay >= 0:
             raise ValueError(f"delay must be seconds >= 0, got {describe(delay)}")
-        life = self._living
+        life = self._here
         request = Request(life.cell, life.cell.resolve(operation), args, kwargs)
         return life.arm(trio.current_time() + delay, interval, request)
 
@@ -202,22 +215,10 @@ class Actor:
         """Map every function that may be called to its attribute name, overridden ones of base classes included."""
         cached = cast("dict[object, str] | None", cls.__dict__.get("_operations_of_actor"))
         if cached is None:
-            cached = _find_operations(cls)
+            cached = find_operations(cls, cls._hooks)
             type.__setattr__(cls, "_operations_of_actor", cached)
         return cached
 
 
 def _is_error(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, Exception)
-
-
-def _find_operations(cls: type[Actor]) -> dict[object, str]:
-    found: dict[object, str] = {}
-    for base in cls.__mro__:
-        if base in (Actor, object):
-            continue
-        for name, value in vars(base).items():
-            if name.startswith("_") or name in _NOT_OPERATIONS or not inspect.iscoroutinefunction(value):
-                continue
-            found[value] = name
-    return found

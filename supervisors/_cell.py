@@ -6,6 +6,7 @@ Messages sent while a child restarts wait here for the new life. Those queued wh
 
 from collections import deque
 from collections.abc import Mapping
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
@@ -15,6 +16,7 @@ from supervisors._events import MessageDropped
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._mailbox import Bound
+from supervisors._operations import refuse_operation
 from supervisors._ref import Ref
 from supervisors._reply import Message, Request, to_request
 from supervisors._ring import find_ring
@@ -67,8 +69,19 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         try:
             self.operations = actor.list_operations()
         except AttributeError:
-            raise TypeError(f"the factory of {self.path} must make an Actor, got {describe(actor)}") from None
+            raise self._refuse(actor) from None
+        name = self.spec.name
+        if isinstance(name, Name) and not isinstance(actor, name.actor):
+            raise TypeError(f"the name {name} promises a {name.actor.__name__}, and its factory made {describe(actor)}")
+        if hasattr(actor, "_life_of_actor"):
+            raise TypeError(f"the factory of {self.path} must make a new actor for every life, got one that had one")
         return actor
+
+    def _refuse(self, made: object) -> TypeError:
+        if iscoroutine(made):
+            made.close()
+            return TypeError(f"the factory of {self.path} is an async function; child_from makes a child of one")
+        return TypeError(f"the factory of {self.path} must make an Actor, got {describe(made)}")
 
     @property
     def is_busy(self) -> bool:
@@ -214,16 +227,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         try:
             return self.operations[operation]
         except (KeyError, TypeError):
-            raise TypeError(self.explain(operation)) from None
-
-    def explain(self, operation: object) -> str:
-        """Say why *operation* is none of this actor's, and which are."""
-        name = getattr(operation, "__qualname__", None) or describe(operation)
-        known = ", ".join(sorted(set(self.operations.values()))) or "none"
-        return (
-            f"expected an operation of {self.path}, a public async method given as `Class.method` (not as a bound "
-            f"method), got {name}; its operations are: {known}"
-        )
+            raise refuse_operation(self.path, operation, self.operations) from None
 
     def check_cycle(self) -> None:
         """Refuse a call that would wait for its own caller."""

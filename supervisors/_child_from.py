@@ -3,10 +3,12 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import iscoroutine, iscoroutinefunction
 from typing import Any, Generic, TypeVar, Unpack, cast, overload
 
 from supervisors._actor import Actor
+from supervisors._checks import check_callable
+from supervisors._exit import describe
 from supervisors._spec import ChildOptions, ChildSpec
 
 T = TypeVar("T")
@@ -31,8 +33,17 @@ class Host(Actor, Generic[T]):
 
     @asynccontextmanager
     async def _host(self) -> AsyncGenerator[object]:
-        async with self._make() as self._value:
+        manager = self._make()
+        if not isinstance(manager, AbstractAsyncContextManager):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise self._refuse(manager)
+        async with manager as self._value:
             yield None
+
+    def _refuse(self, made: object) -> TypeError:
+        if iscoroutine(made):
+            made.close()
+            return TypeError(f"{self.path} got a coroutine; give an async function itself, or partial(fn, x)")
+        return TypeError(f"{self.path} needs a function that makes an async context manager, got {describe(made)}")
 
 
 class Job(Actor):
@@ -68,12 +79,17 @@ def child_from(
 
     Args:
         make: Called anew for every life. ``partial(fn, x)`` gives it arguments.
-        name: The child's id.
+        name: The child's id; the function's name without one.
         **options: The other fields of :class:`ChildSpec`.
 
     Returns:
         The spec of a :class:`Host`, ready when its context is entered, or of a :class:`Job`.
+
+    Raises:
+        TypeError, ValueError: *make* is no function, or an option is not valid.
     """
+    check_callable("make", make)
     wrapped = make.func if isinstance(make, partial) else make
     kind = Job if iscoroutinefunction(wrapped) else Host[Any]
-    return ChildSpec(partial(kind, make), name=name or getattr(wrapped, "__name__", None), **options)
+    named = getattr(wrapped, "__name__", "<lambda>")
+    return ChildSpec(partial(kind, make), name=name or (None if named == "<lambda>" else named), **options)

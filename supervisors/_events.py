@@ -4,7 +4,7 @@ from typing import Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from supervisors._exit import Exit
+from supervisors._exit import Exit, show
 
 
 @frozen
@@ -113,7 +113,7 @@ class CastFailed:
     at: float
     path: str
     operation: str
-    error: Exception = field(eq=False)
+    error: Exception = field(eq=False, repr=show)
 
 
 @frozen
@@ -131,7 +131,7 @@ class ObserverFailed:
 
     at: float
     observer: str
-    error: Exception = field(eq=False)
+    error: Exception = field(eq=False, repr=show)
 
 
 Event: TypeAlias = (

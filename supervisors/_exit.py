@@ -28,29 +28,6 @@ class ExitKind(Enum):
 _CLEAN = frozenset({ExitKind.NORMAL, ExitKind.SHUTDOWN})
 
 
-@frozen
-class Exit:
-    """The end of one life. Kept by the ref, so whoever asks late still hears the true reason."""
-
-    kind: ExitKind
-    """Who or what ended the life."""
-
-    error: BaseException | None = field(default=None, eq=False)
-    """What escaped, for a crash, or for a clean-up that failed."""
-
-    reason: object = None
-    """The payload given to ``stop(reason=...)``."""
-
-    @property
-    def is_clean(self) -> bool:
-        """The life ended as agreed: not a failure, not logged as one, not restarted when transient."""
-        return self.kind in _CLEAN
-
-    def __str__(self) -> str:
-        detail = describe(self.error) if self.error is not None else describe(self.reason) if self.reason else ""
-        return f"{self.kind.value}: {detail}" if detail else self.kind.value
-
-
 def describe(thing: object, *, limit: int = 200) -> str:
     """Say what *thing* is in one line, even when its own ``repr`` or ``str`` raises.
 
@@ -67,3 +44,36 @@ def describe(thing: object, *, limit: int = 200) -> str:
         text = f"<{type(thing).__name__}, whose text raises {type(error).__name__}>"
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def show(thing: object) -> str:
+    """The ``repr`` of *thing*, or what can be said of it when that raises."""
+    try:
+        return repr(thing)
+    except Exception:  # noqa: BLE001 - records of what happened must be printable whatever happened
+        return describe(thing)
+
+
+@frozen
+class Exit:
+    """The end of one life. Kept by the ref, so whoever asks late still hears the true reason."""
+
+    kind: ExitKind
+    """Who or what ended the life."""
+
+    error: BaseException | None = field(default=None, eq=False, repr=show)
+    """What escaped, for a crash, or for a clean-up that failed."""
+
+    reason: object = field(default=None, repr=show)
+    """The payload given to ``stop(reason=...)``."""
+
+    @property
+    def is_clean(self) -> bool:
+        """The life ended as agreed: not a failure, not logged as one, not restarted when transient."""
+        return self.kind in _CLEAN
+
+    def __str__(self) -> str:
+        detail = (
+            describe(self.error) if self.error is not None else describe(self.reason) if self.reason is not None else ""
+        )
+        return f"{self.kind.value}: {detail}" if detail else self.kind.value

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from supervisors._spec import BRUTAL_KILL, AnySpec, Backoff, ChildSpec, Shutdown, SupervisorSpec
+from supervisors._exit import describe
+from supervisors._spec import BRUTAL_KILL, AnySpec, Backoff, ChildSpec, Shutdown, SupervisorSpec, name_child
 
 
 @frozen
@@ -39,7 +40,13 @@ class Explanation:
 
 
 def explain(spec: SupervisorSpec) -> Explanation:
-    """Compute what *spec* promises."""
+    """Compute what *spec* promises.
+
+    Raises:
+        TypeError: It is no :class:`SupervisorSpec`.
+    """
+    if not isinstance(spec, SupervisorSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+        raise TypeError(f"expected a SupervisorSpec, got {describe(spec)}; one child's promises are its fields")
     order = tuple(_paths(spec, spec.name))
     return Explanation(
         name=spec.name,
@@ -57,7 +64,7 @@ def _paths(spec: SupervisorSpec, path: str) -> Iterator[str]:
     serial = 0
     for child in spec.children:
         serial += child.name is None
-        name = f"child-{serial}" if child.name is None else str(child.name)
+        name = name_child(child, serial)
         if isinstance(child, SupervisorSpec):
             yield from _paths(child, f"{path}/{name}")
         else:

@@ -13,11 +13,13 @@ from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, Unpack, cast, ov
 
 from attrs import evolve
 
+from supervisors._checks import check_callable, check_int, check_options
 from supervisors._errors import SupervisorStopped
+from supervisors._exit import describe
 from supervisors._ref import Ref
 from supervisors._slot import Intent
 from supervisors._spec import AnySpec, Backoff, ChildSpec, Restart, Shutdown, SupervisorSpec
-from supervisors._supervisor import Supervisor
+from supervisors._supervisor import Supervisor, check_supervisor
 from supervisors._tree import ChildCounts, Tree
 
 A = TypeVar("A")
@@ -52,24 +54,18 @@ def partitioned(
     Raises:
         TypeError, ValueError: An argument is not valid.
     """
-    if not callable(make):
-        raise TypeError(f"make must be a function from a partition's number to its spec, got {make!r}")
-    if not _is_count(partitions) or partitions < 1:
-        raise ValueError(f"partitions must be an int >= 1, got {partitions!r}")
-    for option, value in options.items():
-        if option not in PartitionOptions.__annotations__:
-            raise TypeError(f"a partition supervisor has no option {option!r} to choose, got {value!r}")
+    check_callable("make", make)
+    check_int("partitions", partitions, least=1)
+    check_options(PartitionOptions, options, "a partition supervisor")
     children = [_number(make(number), number) for number in range(partitions)]
     return SupervisorSpec(name, children=children, **options)
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _number(spec: AnySpec, number: int) -> AnySpec:
     if not isinstance(spec, ChildSpec | SupervisorSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
-        raise TypeError(f"make must answer a ChildSpec or a SupervisorSpec, got {spec!r} for partition {number}")
+        raise TypeError(
+            f"make must answer a ChildSpec or a SupervisorSpec, got {describe(spec)} for partition {number}"
+        )
     return evolve(spec, name=str(number))
 
 
@@ -88,8 +84,11 @@ class PartitionSupervisor(Generic[T]):
     """
 
     def __init__(self, supervisor: Supervisor) -> None:
+        self._team = check_supervisor(supervisor)._team  # noqa: SLF001 - of this package
+        names = [str(child.name) for child in self._team.spec.children]
+        if names != [str(number) for number in range(len(names))] or not names:
+            raise ValueError(f"expected a supervisor made by partitioned(...), got {supervisor!r}")
         self.supervisor = supervisor
-        self._team = supervisor._team  # noqa: SLF001 - of this package
 
     @overload
     @staticmethod
@@ -166,8 +165,7 @@ class PartitionSupervisor(Generic[T]):
             StartError: A partition did not start again; those before it did.
             SupervisorStopped: The supervisor is stopping or gone.
         """
-        if not _is_count(partitions) or partitions > self.capacity:
-            raise ValueError(f"partitions must be an int within [0, {self.capacity}], got {partitions!r}")
+        check_int("partitions", partitions, least=0, most=self.capacity)
         before = self.partitions
         for number in reversed(range(partitions, before)):
             await self.supervisor.terminate_child(str(number))
@@ -221,6 +219,6 @@ def _encode(key: object) -> Iterator[bytes]:
                 yield from _encode(part)
         case _:
             raise TypeError(
-                f"a key must be a number, a string, bytes, None or a tuple of these, got {key!r}; "
+                f"a key must be a number, a string, bytes, None or a tuple of these, got {describe(key)}; "
                 "route by a text of it that is the same in every run"
             )

@@ -2,17 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from inspect import ismemberdescriptor
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, cast
 
 import outcome
 import trio
 from attrs import frozen
 from trio.lowlevel import current_task, wait_task_rescheduled
 
+from supervisors._checks import check_callable
 from supervisors._errors import ActorNotAlive
-from supervisors._exit import Exit, ExitKind
+from supervisors._exit import Exit, ExitKind, describe
 from supervisors._off_turn import SUSPENDED
+from supervisors._operations import refuse_operation
 from supervisors._reply import NO_KEYWORDS, Request
 from supervisors._trace import Statistics, TraceHook
 from supervisors._turn import ActorLife
@@ -78,7 +81,7 @@ class Ref(Generic[A_co]):
         try:
             name = cell.operations[operation]
         except (KeyError, TypeError):
-            raise TypeError(cell.explain(operation)) from None
+            raise refuse_operation(cell.path, operation, cell.operations) from None
         if get_ident() != cell.team.runtime.thread:
             cell.team.runtime.check_home()
         request = Request(cell, name, args, kwargs)
@@ -149,7 +152,7 @@ class Ref(Generic[A_co]):
         try:
             name = cell.operations[operation]
         except (KeyError, TypeError):
-            raise TypeError(cell.explain(operation)) from None
+            raise refuse_operation(cell.path, operation, cell.operations) from None
         if get_ident() != cell.team.runtime.thread:
             cell.team.runtime.check_home()
         inbox = cell.inbox
@@ -176,7 +179,7 @@ class Ref(Generic[A_co]):
             await cell.changed()
         exit_ = cell.exit if life is None else cell.exit_of(life)
         if exit_ is None:
-            raise ValueError(f"expected the number of a life that is known, up to {cell.lives}, got {life}")
+            raise ValueError(f"expected the number of a life that is known, up to {cell.lives}, got {describe(life)}")
         await trio.lowlevel.checkpoint()
         return exit_
 
@@ -233,7 +236,7 @@ class Ref(Generic[A_co]):
             queued=len(cell.queue or ()),
             dropped=0 if cell.bound is None else cell.bound.dropped,
             operation=operation,
-            age=trio.current_time() - life.began if life is not None and operation is not None else None,
+            age=cell.team.runtime.now() - life.began if life is not None and operation is not None else None,
             stacks=() if life is None else life.stacks(),
             is_suspended=life is not None and life.turn is SUSPENDED,
             exit=cell.exit,
@@ -244,6 +247,7 @@ class Ref(Generic[A_co]):
 
         It costs nothing when there are none. ``ref.trace(deque(maxlen=100).append)`` keeps a log.
         """
+        check_callable("hook", hook)
         cell = self._cell
         if cell.hooks is None:
             cell.hooks = []
@@ -293,6 +297,7 @@ class Ref(Generic[A_co]):
 
         What *read* raises is raised here; the actor lives on.
         """
+        check_callable("read", read)
         life = self._living
         if life.turn is SUSPENDED and life.actor is not None:
             await trio.lowlevel.checkpoint()
@@ -310,6 +315,7 @@ class Ref(Generic[A_co]):
 
         "As before" holds for which objects the attributes name, not for what *change* did inside those objects.
         """
+        check_callable("change", change)
         await self.get_state(partial(_change, change))
 
     @property
@@ -326,15 +332,32 @@ class Ref(Generic[A_co]):
     def __hash__(self) -> int:
         return hash(id(self._cell))
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self  # an address: to copy a message or a state is not to copy the actors it names
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} is an address in one process; send {self.path!r}, and look that up there")
+
     def __repr__(self) -> str:
         return f"<Ref {self._cell.path}, life {self._cell.lives}, {self._cell.status.value}>"
 
 
 def _change(change: Callable[[Any], object], actor: object) -> None:
-    before = dict(vars(actor))
+    before = _attributes_of(actor)
     try:
         change(actor)
     except Exception:
-        vars(actor).clear()
-        vars(actor).update(before)
+        for name in _attributes_of(actor).keys() - before.keys():
+            delattr(actor, name)
+        for name, value in before.items():
+            setattr(actor, name, value)
         raise
+
+
+def _attributes_of(actor: object) -> dict[str, object]:
+    slots = [name for base in type(actor).__mro__ for name, value in vars(base).items() if ismemberdescriptor(value)]
+    names = (*(name for name in slots if hasattr(actor, name)), *getattr(actor, "__dict__", ()))
+    return {name: getattr(actor, name) for name in names}

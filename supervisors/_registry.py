@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, overlo
 import trio
 from attrs import frozen
 
+from supervisors._checks import check_callable
 from supervisors._errors import AlreadyRegistered, NotRegistered
-from supervisors._exit import Exit
+from supervisors._exit import Exit, describe
 from supervisors._life import Life
 from supervisors._ref import Ref
 from supervisors._spec import Overflow, Via
@@ -105,7 +106,7 @@ class _Table(Generic[K, A, V]):
 
     def select(self, predicate: Callable[[Entry[K, A, V]], bool] = lambda _: True) -> tuple[Entry[K, A, V], ...]:
         """All entries that *predicate* accepts."""
-        _check_callable(predicate)
+        check_callable("predicate", predicate)
         entries = [row.entry for rows in self._rows.values() for row in rows]
         return tuple(entry for entry in entries if predicate(entry))
 
@@ -115,7 +116,7 @@ class _Table(Generic[K, A, V]):
 
     def dispatch(self, key: K, action: Callable[[tuple[Entry[K, A, V], ...]], object]) -> None:
         """Call *action* with the entries under *key*; not at all if there are none. What it raises is the caller's."""
-        _check_callable(action)
+        check_callable("action", action)
         entries = self.lookup_all(key)
         if entries:
             action(entries)
@@ -226,7 +227,7 @@ class Registry(_Table[K, A, V]):
         """
         entry = self.lookup(key)
         if entry is None:
-            raise NotRegistered(f"nobody has {key!r} in registry {self.name!r}")
+            raise NotRegistered(f"nobody has {describe(key)} in registry {self.name!r}")
         return entry.owner
 
     def update(self, key: K, owner: Ref[A], change: Callable[[V], V]) -> V:
@@ -238,7 +239,7 @@ class Registry(_Table[K, A, V]):
         rows = self._rows_under(key)
         if not rows or rows[0].entry.owner != owner:
             holder = rows[0].entry.owner.path if rows else "nobody"
-            raise NotRegistered(f"{key!r} in registry {self.name!r} belongs to {holder}, not to {owner.path}")
+            raise NotRegistered(f"{describe(key)} in registry {self.name!r} belongs to {holder}, not to {owner.path}")
         value = change(rows[0].entry.value)
         rows[0].entry = Entry(rows[0].entry.key, owner, value)
         return value
@@ -263,12 +264,14 @@ class Registry(_Table[K, A, V]):
             entry = self.lookup(key)
             return None if entry is None else entry.owner
 
-        return Via(f"{self.name}[{key!r}]".replace("/", "%2F"), claim, find_owner)
+        return Via(f"{self.name}[{describe(key)}]".replace("/", "%2F"), claim, find_owner)
 
     def _check_free(self, key: K) -> None:
         entry = self.lookup(key)
         if entry is not None:
-            raise AlreadyRegistered(f"{key!r} in registry {self.name!r} belongs to {entry.owner.path}", entry.owner)
+            raise AlreadyRegistered(
+                f"{describe(key)} in registry {self.name!r} belongs to {entry.owner.path}", entry.owner
+            )
 
 
 class DuplicateRegistry(_Table[K, A, V]):
@@ -314,13 +317,9 @@ def _life_of(owner: Ref[Any]) -> Life | None:
 
 def _living(owner: Ref[Any]) -> Life:
     if not isinstance(owner, Ref):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
-        raise TypeError(f"expected the Ref of an actor, got {owner!r}")
+        raise TypeError(f"expected the Ref of an actor, got {describe(owner)}")
+    owner._cell.team.runtime.check_home()  # noqa: SLF001 - the ref is this package's
     life = _life_of(owner)
     if life is None:
         raise owner._cell.not_alive()  # noqa: SLF001 - the ref is this package's
     return life
-
-
-def _check_callable(thing: object) -> None:
-    if not callable(thing):
-        raise TypeError(f"expected a function of one argument, got {thing!r}")

@@ -31,6 +31,21 @@ INTERCEPTOR: Final[trio.lowlevel.RunVar[Interceptor | None]] = trio.lowlevel.Run
 """Asked once when a tree opens: without one, nothing is looked up later."""
 
 
+def list_observers(observers: Iterable[Observer]) -> list[Observer]:
+    """The observers of a tree, once it is sure that they can be told.
+
+    Raises:
+        TypeError: One of them has no ``notify``; nothing was started.
+    """
+    if not isinstance(observers, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+        raise TypeError(f"observers must be a list of observers, got {describe(observers)}")
+    listed = list(observers)
+    for observer in listed:
+        if isinstance(observer, type) or not callable(getattr(observer, "notify", None)):
+            raise TypeError(f"an observer must be an object with a method notify(event), got {describe(observer)}")
+    return listed
+
+
 class Runtime:
     """The shared part of one tree. Lives as long as its root."""
 
@@ -41,7 +56,7 @@ class Runtime:
         """The thread of the trio run this tree belongs to: while it is open, no other run can be in that thread."""
         self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
         """Trio's clock, at the price of one call."""
-        self._observers = list(observers)
+        self._observers = list_observers(observers)
         self.interceptor = INTERCEPTOR.get()
         if self.interceptor is not None:
             self._observers.append(self.interceptor)

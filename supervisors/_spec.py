@@ -12,7 +12,15 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
-from supervisors._checks import check_count, check_flag, check_seconds, check_timeout, is_number, to_enum
+from supervisors._checks import (
+    check_count,
+    check_flag,
+    check_int,
+    check_seconds,
+    check_timeout,
+    is_number,
+    to_enum,
+)
 from supervisors._exit import describe
 
 A = TypeVar("A")
@@ -114,11 +122,6 @@ def _mailbox(_: object, attribute: "Attribute[Any]", value: object) -> None:
         )
 
 
-def _check_capacity(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"capacity must be an int >= 1, got {describe(value)}")
-
-
 def _to_shutdown(value: Shutdown | Literal["brutal_kill"]) -> Shutdown:
     return BRUTAL_KILL if value == "brutal_kill" else value
 
@@ -134,7 +137,7 @@ class Mailbox:
     """What happens to one more."""
 
     def __attrs_post_init__(self) -> None:
-        _check_capacity(self.capacity)
+        check_int("capacity", self.capacity, least=1)
 
 
 @frozen
@@ -161,6 +164,9 @@ class Backoff:
             raise ValueError(f"factor must be >= 1, got {describe(self.factor)}")
         if not is_number(self.jitter) or not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter must be within [0, 1], got {describe(self.jitter)}")
+
+        if self.initial > self.maximum:
+            raise ValueError(f"initial must be <= maximum, got {self.initial:g} > {self.maximum:g}; give maximum, too")
 
     def pause(self, attempt: int, chance: float) -> float:
         """Seconds to wait before restart number *attempt* (from 1) in a row, with *chance* in [0, 1)."""
@@ -360,6 +366,14 @@ class SupervisorSpec:
 
 AnySpec: TypeAlias = "ChildSpec[Any] | SupervisorSpec"
 """What a supervisor can have as a child."""
+
+
+def name_child(spec: AnySpec, serial: int) -> str:
+    """The id of a child: its name; without one its class, where the spec shows it, and *serial*."""
+    if spec.name is not None:
+        return str(spec.name)
+    factory = None if isinstance(spec, SupervisorSpec) else spec.factory
+    return f"{factory.__name__.lower() if isinstance(factory, type) else 'child'}-{serial}"
 
 
 def _is_spec(value: object) -> bool:

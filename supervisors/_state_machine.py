@@ -21,6 +21,8 @@ from enum import Enum
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 from supervisors._actor import Actor
+from supervisors._checks import is_number
+from supervisors._exit import describe
 from supervisors._machine import Machine, Performer, TimeoutKind, TimeoutOrder
 from supervisors._reply import Request
 from supervisors._turn import Postponed
@@ -49,7 +51,11 @@ class StateMachine(Actor, Generic[S]):
                         pass
     """
 
+    _hooks = frozenset({"on_start", "on_stop", "on_enter"})
+
     def __init__(self, state: S) -> None:
+        if not isinstance(state, Enum):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(f"state must be a member of an Enum, got {describe(state)}")
         self._machine = Machine(state)
 
     async def on_enter(self, previous: S) -> None:
@@ -71,7 +77,7 @@ class StateMachine(Actor, Generic[S]):
         """
         kind = type(self._machine.state)
         if not isinstance(state, kind):
-            raise TypeError(f"expected a {kind.__name__}, got {state!r}")
+            raise TypeError(f"state must be a member of {kind.__name__}, got {describe(state)}")
         self._machine.plan("next_state").target = state
 
     def repeat_state(self) -> None:
@@ -155,19 +161,13 @@ class StateMachine(Actor, Generic[S]):
         request = Request(self._living.cell, "", (), {})
         self._machine.plan("cancel_timeout").timeouts.append(TimeoutOrder(name, math.inf, request))
 
-    @classmethod
-    def list_operations(cls) -> "dict[object, str]":
-        """Map every function that may be called to its attribute name; hooks are none."""
-        found = super().list_operations()
-        return {function: name for function, name in found.items() if name != "on_enter"}
-
     def _request(self, operation: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
         cell = self._living.cell
         return Request(cell, cell.resolve(operation), args, kwargs)
 
     def _set(self, name: Hashable, delay: float, request: Request) -> None:
-        if not delay >= 0:
-            raise ValueError(f"delay must be seconds >= 0 or math.inf, got {delay!r}")
+        if not is_number(delay) or not delay >= 0:
+            raise ValueError(f"delay must be seconds >= 0 or math.inf, got {describe(delay)}")
         plan = self._machine.plan("timeout", is_for_enter=True)
         plan.timeouts.append(TimeoutOrder(name, delay, request))
 

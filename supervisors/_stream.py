@@ -17,6 +17,7 @@ from typing import Final, Generic, Self, TypeAlias, TypeVar, cast
 import trio
 from attrs import define, field, frozen
 
+from supervisors._checks import check_int, is_number
 from supervisors._exit import describe
 from supervisors._task import Task, TaskSlot, stop_all
 
@@ -57,12 +58,12 @@ class Limits:
     buffer: int | None = field(kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        check_count("max_concurrency", self.max_concurrency, least=1)
-        if not isinstance(cast(object, self.timeout), int | float) or not self.timeout >= 0:
-            raise ValueError(f"timeout must be seconds >= 0 or math.inf, got {self.timeout!r}")
+        check_int("max_concurrency", self.max_concurrency, least=1)
+        if not is_number(self.timeout) or not self.timeout >= 0:
+            raise ValueError(f"timeout must be seconds >= 0 or math.inf, got {describe(self.timeout)}")
         if self.buffer is None:
             self.buffer = 2 * self.max_concurrency
-        check_count("buffer", self.buffer, least=0)
+        check_int("buffer", self.buffer, least=0)
 
     def limit(self, fn: Callable[[T], Awaitable[R]]) -> Callable[[T], Awaitable[R]]:
         """Bound *fn* by the timeout."""
@@ -77,12 +78,6 @@ class Limits:
                 return await fn(item)
 
         return limited
-
-
-def check_count(name: str, value: object, *, least: int) -> None:
-    """Refuse what is not an int of at least *least*."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be an int >= {least}, got {value!r}")
 
 
 class Flow(Generic[T, R]):
@@ -184,7 +179,7 @@ class Source(Generic[T]):
 
     def __init__(self, inputs: Iterable[T] | AsyncIterable[T]) -> None:
         if not isinstance(inputs, AsyncIterable | Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
-            raise TypeError(f"inputs must be iterable, got {inputs!r}")
+            raise TypeError(f"inputs must be iterable, got {describe(inputs)}")
         self._inputs = inputs
         self._next: Callable[[], T | object] | None = None
         self._anext: Callable[[], Awaitable[T]] | None = None

@@ -5,6 +5,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, cast, overload
 
 from supervisors._cell import Cell
+from supervisors._checks import check_options
 from supervisors._errors import (
     AlreadyPresent,
     AlreadyStarted,
@@ -153,6 +154,7 @@ class Supervisor:
             spec = cast("ChildSpec[Any]", child)
             _refuse_options(spec, name, options)
         else:
+            check_options(ChildOptions, options, "start_child")
             spec = ChildSpec(child, name=name, **options)
         cell = cast("Cell[A]", add_child(self._team, spec))
         await self._team.start(cell)
@@ -173,6 +175,7 @@ class Supervisor:
         _refuse_kind(spec, ChildSpec, "start_child")
         if isinstance(spec, SupervisorSpec):
             _refuse_options(spec, None, options)
+        check_options(SupervisorOptions, options, "start_supervisor")
         whole = spec if isinstance(spec, SupervisorSpec) else SupervisorSpec(spec, **options)
         slot = cast(SupervisorSlot, add_child(self._team, whole))
         await self._team.start(slot)
@@ -185,6 +188,10 @@ class Supervisor:
             ChildNotFound: No child has that name now.
             TypeError: A child has it that is no ``name.actor``.
         """
+        if not isinstance(name, Name):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(
+                f"expected a Name, got {describe(name)}; child(...) finds a child of this supervisor by its id"
+            )
         cell = self._team.runtime.names.get(name.name)
         if cell is None or cell.lives == 0:
             raise ChildNotFound(name.name, f"no child is named {name.name!r}; start one with name=Name(...)")
@@ -306,6 +313,13 @@ class Supervisor:
         return f"<Supervisor {self.path}, {len(self._team.slots)} children>"
 
 
+def check_supervisor(value: object) -> Supervisor:
+    """Refuse what is no handle of a supervisor."""
+    if not isinstance(value, Supervisor):
+        raise TypeError(f"expected a Supervisor, got {describe(value)}")
+    return value
+
+
 def _refuse_kind(spec: object, kind: type, instead: str) -> None:
     if isinstance(spec, kind):
         raise TypeError(f"a {kind.__name__} is for {instead}")
@@ -371,7 +385,8 @@ def _taken(slot: Slot[Any]) -> AlreadyPresent | AlreadyStarted:
     if slot.status in {Status.DOWN, Status.RESTARTING}:
         advice = "restart_child or delete_child" if slot.status is Status.DOWN else "terminate_child"
         return AlreadyPresent(slot.path, f"{slot.path} is {slot.status.value}; {advice} it")
-    return AlreadyStarted(slot.path, f"{slot.path} is {slot.status.value}", address_of(slot))
+    message = f"{slot.path} is {slot.status.value} already; its address is the `ref` of this error, or take another id"
+    return AlreadyStarted(slot.path, message, address_of(slot))
 
 
 async def begin_declared(team: Team) -> None:

@@ -12,8 +12,9 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 import trio
 
+from supervisors._checks import check_int
 from supervisors._errors import TaskStopped
-from supervisors._exit import Exit, ExitKind
+from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._slot import Intent, Slot
 from supervisors._spec import ChildSpec
@@ -203,6 +204,8 @@ class Finishers(Generic[R]):
 
     def add(self, task: Task[R]) -> None:
         """Wait for *task* too."""
+        if not isinstance(task, Task):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(f"expected a Task, as TaskSupervisor.start returns one, got {describe(task)}")
         slot = task._slot  # noqa: SLF001 - of this module
         if slot in self._watched:
             return
@@ -252,10 +255,12 @@ async def wait_tasks(tasks: Iterable[Task[R]], *, count: int | None = None) -> l
     Returns:
         The tasks that are over, in the order in which they ended. Raises nothing of theirs.
     """
+    if count is not None:
+        check_int("count", count, least=0)
     done: list[Task[R]] = []
     with Finishers(tasks) as finishers:
-        count = len(finishers) if count is None else min(count, len(finishers))
-        while len(done) < count:
+        most = len(finishers) if count is None else min(count, len(finishers))
+        while len(done) < most:
             done.append(await finishers.next())
     return done
 

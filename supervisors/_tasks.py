@@ -17,9 +17,10 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 import trio
 
+from supervisors._checks import check_callable
 from supervisors._spec import Backoff, ChildSpec, Restart, Shutdown
 from supervisors._stream import Flow, Limits, Outcomes, StreamOutcome, Values, open_stream
-from supervisors._supervisor import Supervisor, add_child
+from supervisors._supervisor import Supervisor, add_child, check_supervisor
 from supervisors._task import Task, TaskSlot, stop_all
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class TaskSupervisor:
     """
 
     def __init__(self, supervisor: Supervisor) -> None:
-        team = supervisor._team  # noqa: SLF001 - of this package
+        team = check_supervisor(supervisor)._team  # noqa: SLF001 - of this package
         if not team.spec.dynamic:
             raise ValueError(f"tasks come and go: expected a supervisor with dynamic=True, got {supervisor!r}")
         self.supervisor = supervisor
@@ -134,6 +135,7 @@ class TaskSupervisor:
         backoff: Backoff | None = None,
         shutdown: Shutdown,
     ) -> TaskSlot:
+        check_callable("fn", fn)
         name = f"{getattr(fn, '__name__', 'task')}-{next(self._numbers)}"
         spec: ChildSpec[Any] = ChildSpec(
             lambda: fn(*args), name=name, restart=restart, backoff=backoff, shutdown=shutdown
@@ -234,6 +236,7 @@ class TaskSupervisor:
         return open_stream(Flow(self._begin_for(fn, limits, shutdown), inputs, limits), Outcomes)
 
     def _begin_for(self, fn: Callable[[T], Awaitable[R]], limits: Limits, shutdown: Shutdown) -> Callable[[T], Task[R]]:
+        check_callable("fn", fn)
         ChildSpec(lambda: None, shutdown=shutdown)  # refuses what is not valid, before anything begins
         named = limits.limit(fn)
         return lambda item: self.begin(named, item, shutdown=shutdown)

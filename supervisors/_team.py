@@ -20,7 +20,16 @@ from supervisors._life import Life
 from supervisors._restart import Decision, RestartWindow, decide
 from supervisors._runtime import Runtime
 from supervisors._slot import Intent, Slot
-from supervisors._spec import BRUTAL_KILL, AutoShutdown, Backoff, ChildSpec, Restart, Strategy, SupervisorSpec
+from supervisors._spec import (
+    BRUTAL_KILL,
+    AutoShutdown,
+    Backoff,
+    ChildSpec,
+    Restart,
+    Strategy,
+    SupervisorSpec,
+    name_child,
+)
 
 AnySlot = Slot[Any]
 
@@ -173,12 +182,8 @@ class Team:
 
     def name_child(self, spec: ChildSpec[Any] | SupervisorSpec) -> str:
         """The child's id: its name, or its class and a number."""
-        if spec.name is not None:
-            return str(spec.name)
-        self._serial += 1
-        factory = None if isinstance(spec, SupervisorSpec) else spec.factory
-        stem = factory.__name__.lower() if isinstance(factory, type) else "child"
-        return f"{stem}-{self._serial}"
+        self._serial += spec.name is None
+        return name_child(spec, self._serial)
 
     async def start(self, slot: AnySlot) -> None:
         """Begin a life of a new child and wait until it has started; forget the child if it does not."""

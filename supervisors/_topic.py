@@ -6,6 +6,7 @@ it asked publishers to wait for it (:attr:`Overflow.WAIT`).
 """
 
 from collections import deque
+from threading import get_ident
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -20,12 +21,14 @@ T = TypeVar("T")
 class Topic(Generic[T]):
     """A stream of events for whoever subscribes. Plain data: it has no task and nothing to stop."""
 
-    __slots__ = ("_is_closed", "_publishing", "_subscriptions", "name")
+    __slots__ = ("_is_closed", "_publishing", "_subscriptions", "_thread", "name")
 
     def __init__(self, name: str = "topic") -> None:
         self.name = name
         self._subscriptions: dict[Subscription[T], None] = {}
         self._publishing = trio.Lock()
+        self._thread: int | None = None
+        """Where the subscribers are: nobody else may wake them."""
         self._is_closed = False
 
     def subscribe(self, capacity: int = 64, *, overflow: Overflow = Overflow.DROP_OLDEST) -> "Subscription[T]":
@@ -54,9 +57,15 @@ class Topic(Generic[T]):
         Raises:
             trio.WouldBlock: A subscriber with ``WAIT`` has no room; nobody was told.
             trio.ClosedResourceError: The topic is closed.
+            RuntimeError: The subscribers are in another thread.
         """
         if self._is_closed:
             raise trio.ClosedResourceError(f"topic {self.name!r} is closed")
+        if self._subscriptions and get_ident() != self._thread:
+            raise RuntimeError(
+                f"the subscribers of topic {self.name!r} are in another thread; "
+                "use trio.from_thread.run_sync(topic.publish_nowait, event) there"
+            )
         if self._first_blocking() is not None:
             raise trio.WouldBlock
         subscriptions = tuple(self._subscriptions)
@@ -96,6 +105,7 @@ class Topic(Generic[T]):
 
     def add(self, subscription: "Subscription[T]") -> None:
         """Begin to tell *subscription*; called by its ``with`` block."""
+        self._thread = get_ident()
         if self._is_closed:
             subscription.end()
         else:

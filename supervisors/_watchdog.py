@@ -11,13 +11,14 @@ import trio
 from attrs import define
 
 from supervisors._actor import Actor
+from supervisors._checks import is_number
 from supervisors._events import OperationSlow
 from supervisors._exit import describe
+from supervisors._supervisor import Supervisor, check_supervisor
 from supervisors._turn import ActorLife
 
 if TYPE_CHECKING:
     from supervisors._reply import Cast, Request
-    from supervisors._supervisor import Supervisor
     from supervisors._team import Team
 
 
@@ -34,10 +35,10 @@ class Watchdog(Actor):
     ``await root.start_child(lambda: Watchdog(root, limit=30.0))``
     """
 
-    def __init__(self, supervisor: "Supervisor", *, limit: float) -> None:
-        if not limit > 0:
+    def __init__(self, supervisor: Supervisor, *, limit: float) -> None:
+        if not is_number(limit) or not limit > 0:
             raise ValueError(f"limit must be seconds > 0, got {describe(limit)}")
-        self._supervisor = supervisor
+        self._supervisor = check_supervisor(supervisor)
         self._limit = limit
         self._seen: dict[tuple[ActorLife, int], _Sighting] = {}
 

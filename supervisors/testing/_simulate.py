@@ -13,6 +13,7 @@ import trio
 from attrs import define, field, frozen
 from trio.testing import MockClock
 
+from supervisors._checks import check_callable
 from supervisors._events import ChildCrashed, ChildStarted, ChildStopped
 from supervisors._exit import describe
 from supervisors._runtime import INTERCEPTOR
@@ -87,8 +88,14 @@ def simulate(
 
     Raises:
         SimulationFailed: With the seed and the shortest list of faults that still fails.
+        TypeError: *main* is no function.
         RuntimeError: Called from within a trio run, or this trio cannot be seeded.
     """
+    check_callable("main", main)
+    if trio.lowlevel.in_trio_run():
+        raise RuntimeError(
+            "simulate runs main in a trio run of its own; call it from a plain function, not from within one"
+        )
     arena = _Arena(main, seed, limit, max_steps)
     if isinstance(faults, Faults):
         first = arena.run(faults.plan(seed), faults.most)

@@ -82,9 +82,9 @@ async def test_without_a_name_or_a_child_there_are_no_partitions() -> None:
 BAD_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"partitions": 0}, "partitions must be an int >= 1, got 0"),
     ({"partitions": "two"}, "partitions must be an int >= 1, got 'two'"),
-    ({"make": "shard"}, "make must be a function from a partition's number to its spec, got 'shard'"),
+    ({"make": "shard"}, "make must be a function, got 'shard'"),
     ({"make": abs}, "make must answer a ChildSpec or a SupervisorSpec, got 0"),
-    ({"auto_shutdown": "any_significant"}, "no option 'auto_shutdown' to choose, got 'any_significant'"),
+    ({"auto_shutdown": "any_significant"}, "no option 'auto_shutdown', got 'any_significant'"),
 ]
 
 

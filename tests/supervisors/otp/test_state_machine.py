@@ -179,7 +179,7 @@ async def test_callers_who_gave_up_are_not_kept(autojump_clock: MockClock) -> No
 @pytest.mark.parametrize(
     ("step", "complaint"),
     [
-        (go("b"), "expected a Is, got 'b'"),  # type: ignore[arg-type]  # the point
+        (go("b"), "state must be a member of Is, got 'b'"),  # type: ignore[arg-type]  # the point
         (insert_a_hook, "expected an operation"),
         (after(-1, "x"), "delay must be seconds >= 0 or math.inf, got -1"),
         (after(math.nan, "x", kind=TimeoutKind.EVENT), "delay must be seconds >= 0"),
