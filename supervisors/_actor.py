@@ -211,9 +211,9 @@ class Actor:
         return life.arm(trio.current_time() + delay, interval, request)
 
     @classmethod
-    def list_operations(cls) -> "dict[object, str]":
-        """Map every function that may be called to its attribute name, overridden ones of base classes included."""
-        cached = cast("dict[object, str] | None", cls.__dict__.get("_operations_of_actor"))
+    def list_operations(cls) -> "dict[object, tuple[str]]":
+        """Map every function that may be called to its name, as messages begin with it."""
+        cached = cast("dict[object, tuple[str]] | None", cls.__dict__.get("_operations_of_actor"))
         if cached is None:
             cached = find_operations(cls, cls._hooks)
             type.__setattr__(cls, "_operations_of_actor", cached)

@@ -18,7 +18,7 @@ from supervisors._life import Life
 from supervisors._mailbox import Bound
 from supervisors._operations import refuse_operation
 from supervisors._ref import Ref
-from supervisors._reply import Message, Request, to_request
+from supervisors._reply import Message, Request, to_cast, to_request
 from supervisors._ring import find_ring
 from supervisors._slot import Slot
 from supervisors._spec import ChildSpec, Name, Via
@@ -44,8 +44,8 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         """The queue, while a message needs nothing but to be appended: the turn is held, and there is no bound."""
         self.server: ActorLife | None = None
         """The life that takes mail now; None between two lives and while one stops."""
-        self.operations: dict[object, str] = {}
-        """The functions that may be called, and their attribute names."""
+        self.operations: dict[object, tuple[str]] = {}
+        """The functions that may be called, and their names, as messages begin with them."""
         self.bound = None if spec.mailbox is None else Bound(self, spec.mailbox)
         self.hooks: list[TraceHook] | None = None
         """Who is told of every operation."""
@@ -83,12 +83,6 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             return TypeError(f"the factory of {self.path} is an async function; child_from makes a child of one")
         return TypeError(f"the factory of {self.path} must make an Actor, got {describe(made)}")
 
-    @property
-    def is_busy(self) -> bool:
-        """A life that has started takes mail, and somebody holds its turn: to queue a message is to deliver it."""
-        server = self.server
-        return server is not None and server.turn is not None and server.is_ready
-
     @trio.lowlevel.enable_ki_protection
     def post(self, request: Request, *, may_wait: bool = False) -> bool:
         """Deliver *request* to the life that takes mail, or queue it. Never blocks.
@@ -104,14 +98,11 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         if server is None:
             if not self.expects_life():
                 raise self.not_alive()
-        elif server.offer(request):
+        elif self.bound is not None and server.offer(request):
             return True
         if self.bound is not None:
             return self.bound.put(self.open_queue(), request, may_wait=may_wait)
-        queue = self.open_queue()
-        queue.append(request)
-        if server is not None and server.is_ready:
-            self.inbox = queue
+        self._deliver(server, request)
         return True
 
     @trio.lowlevel.enable_ki_protection
@@ -129,11 +120,16 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
             self.put_first(Request(self, operation, args, kwargs))
         elif self.bound is not None and not self.bound.has_room(self.queue):
             self.post(Request(self, operation, args, kwargs))
-        elif server is None or not server.offer((operation, args, kwargs)):
-            queue = self.open_queue()
-            queue.append((operation, args, kwargs))
-            if self.bound is None and server is not None and server.is_ready:
-                self.inbox = queue
+        else:
+            self._deliver(server, to_cast(operation, args, kwargs))
+
+    def _deliver(self, server: ActorLife | None, message: Message) -> None:
+        if server is not None and server.offer(message):
+            return
+        queue = self.open_queue()
+        queue.append(message)
+        if self.bound is None and server is not None and server.is_ready:
+            self.inbox = queue
 
     def post_own(self, request: Request) -> None:
         """Deliver a timer's message: never refused, a bound is for what comes from outside."""
@@ -225,7 +221,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
     def resolve(self, operation: object) -> str:
         """Name the operation, or say why it is none."""
         try:
-            return self.operations[operation]
+            return self.operations[operation][0]
         except (KeyError, TypeError):
             raise refuse_operation(self.path, operation, self.operations) from None
 

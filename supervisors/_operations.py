@@ -8,21 +8,21 @@ from supervisors._exit import describe
 _HOOKS: Final = frozenset({"on_start", "on_stop", "on_enter"})
 
 
-def find_operations(cls: type, hooks: frozenset[str]) -> dict[object, str]:
-    """Map every function that may be called to its attribute name, overridden ones of base classes included."""
+def find_operations(cls: type, hooks: frozenset[str]) -> dict[object, tuple[str]]:
+    """Map every function that may be called to its name, as messages begin with it; overridden ones included."""
     return {
-        value: name
+        value: (name,)
         for base in cls.__mro__
         for name, value in vars(base).items()
         if not name.startswith("_") and name not in hooks and iscoroutinefunction(value)
     }
 
 
-def refuse_operation(path: str, wrong: object, known: dict[object, str]) -> TypeError:
+def refuse_operation(path: str, wrong: object, known: dict[object, tuple[str]]) -> TypeError:
     """The error for *wrong*, which is no operation of the actor at *path*; *known* are."""
     return TypeError(
         f"expected an operation of {path}, a public async method given as `Class.method`, got {_name_fault(wrong)}; "
-        f"its operations are: {', '.join(sorted(set(known.values()))) or 'none'}"
+        f"its operations are: {', '.join(sorted({name for (name,) in known.values()})) or 'none'}"
     )
 
 

@@ -12,11 +12,11 @@ from attrs import frozen
 from trio.lowlevel import current_task, wait_task_rescheduled
 
 from supervisors._checks import check_callable
-from supervisors._errors import ActorNotAlive
+from supervisors._errors import ActorNotAlive, MailboxFull
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._off_turn import SUSPENDED
 from supervisors._operations import refuse_operation
-from supervisors._reply import NO_KEYWORDS, Request
+from supervisors._reply import Request
 from supervisors._trace import Statistics, TraceHook
 from supervisors._turn import ActorLife
 
@@ -79,7 +79,7 @@ class Ref(Generic[A_co]):
         """
         cell = self._cell
         try:
-            name = cell.operations[operation]
+            (name,) = cell.operations[operation]
         except (KeyError, TypeError):
             raise refuse_operation(cell.path, operation, cell.operations) from None
         if get_ident() != cell.team.runtime.thread:
@@ -117,27 +117,27 @@ class Ref(Generic[A_co]):
             TypeError: Not an operation of this actor.
         """
         cell = self._cell
-        if cell.bound is None:
+        bound = cell.bound
+        if bound is None:
             # Nothing to wait for, but a loop of casts must let the actor have its turn.
             await trio.lowlevel.checkpoint()
             self.cast_nowait(operation, *args, **kwargs)
             return
-        name = cell.resolve(operation)
-        cell.team.runtime.check_home()
-        await trio.lowlevel.checkpoint_if_cancelled()
-        # No checkpoint beyond that while there is room: the bound itself makes the sender wait before long.
-        if cell.bound.has_room(cell.queue):
-            if cell.is_busy and cell.queue is not None:
-                cell.queue.append((name, args, kwargs or NO_KEYWORDS))
-            else:
-                cell.cast(name, args, kwargs)
-            return
-        request = Request(cell, name, args, kwargs)
         try:
-            if cell.expects_mail() and not cell.post(request, may_wait=True):
-                await request.wait()
-        except ActorNotAlive:
-            return
+            head = cell.operations[operation]
+        except (KeyError, TypeError):
+            raise refuse_operation(cell.path, operation, cell.operations) from None
+        if get_ident() != cell.team.runtime.thread:
+            cell.team.runtime.check_home()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        queue, server = cell.queue, cell.server
+        # No checkpoint beyond that while there is room: the bound itself makes the sender wait before long.
+        if queue and server is not None and server.is_ready and not kwargs and bound.has_room(queue):
+            queue.append(head + args)
+        elif server is not None and bound.has_room(queue):
+            cell.cast(head[0], args, kwargs)
+        else:
+            await _cast_without_room(Request(cell, head[0], args, kwargs))
 
     def cast_nowait(
         self, operation: Callable[Concatenate[A_co, P], Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
@@ -150,16 +150,16 @@ class Ref(Generic[A_co]):
         """
         cell = self._cell
         try:
-            name = cell.operations[operation]
+            head = cell.operations[operation]
         except (KeyError, TypeError):
             raise refuse_operation(cell.path, operation, cell.operations) from None
         if get_ident() != cell.team.runtime.thread:
             cell.team.runtime.check_home()
         inbox = cell.inbox
-        if inbox is not None:
-            inbox.append((name, args, kwargs or NO_KEYWORDS))
+        if inbox is not None and not kwargs:
+            inbox.append(head + args)
         else:
-            cell.cast(name, args, kwargs)
+            cell.cast(head[0], args, kwargs)
 
     async def ended(self, *, life: int | None = None) -> Exit:
         """Wait for the end of a life and tell how it ended; at once, truthfully, when it is over.
@@ -343,6 +343,21 @@ class Ref(Generic[A_co]):
 
     def __repr__(self) -> str:
         return f"<Ref {self._cell.path}, life {self._cell.lives}, {self._cell.status.value}>"
+
+
+async def _cast_without_room(request: Request) -> None:
+    """Wait for room, or let others run: whatever becomes of the message, who goes on sending must not starve them."""
+    cell = request.cell
+    try:
+        if cell.expects_mail() and not cell.post(request, may_wait=True):
+            await request.wait()
+            return
+    except ActorNotAlive:
+        return
+    except MailboxFull:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise
+    await trio.lowlevel.cancel_shielded_checkpoint()
 
 
 def _change(change: Callable[[Any], object], actor: object) -> None:

@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 
 NO_KEYWORDS: Final[Mapping[str, Any]] = MappingProxyType({})
-"""Shared by all queued casts without keywords: a dict each would be most of their memory."""
+"""Shared by all requests without keywords."""
 
-Cast: TypeAlias = tuple[str, tuple[Any, ...], Mapping[str, Any]]
-"""A cast at its cheapest: operation, arguments, keywords. Becomes a :class:`Request` where somebody must hold on to it."""
+Cast: TypeAlias = tuple[Any, ...]
+"""A cast at its cheapest: the operation's name, then the arguments. A :class:`Request` where somebody must hold on to it.
+
+One flat tuple: of plain values, it is nothing that the cyclic garbage collector looks at twice.
+"""
+
+
+class KeywordCast(tuple[Any, ...]):
+    """A cast with keywords: the operation's name, the arguments, the keywords."""
+
+    __slots__ = ()
 
 
 class Request:
@@ -83,9 +92,18 @@ Message: TypeAlias = Request | Cast
 
 def to_request(cell: "Cell[Any]", message: Message) -> Request:
     """The request that *message* is, or would be."""
-    return Request(cell, *message) if isinstance(message, tuple) else message
+    if isinstance(message, Request):
+        return message
+    if isinstance(message, KeywordCast):
+        return Request(cell, *message)
+    return Request(cell, message[0], message[1:], NO_KEYWORDS)
+
+
+def to_cast(operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Cast:
+    """The cast of *operation* with these arguments."""
+    return KeywordCast((operation, args, kwargs)) if kwargs else (operation, *args)
 
 
 def to_message(request: Request) -> Message:
     """What stands in a mailbox for a sender's *request*: a cast needs no more than its tuple."""
-    return request if request.is_call else (request.operation, request.args, request.kwargs)
+    return request if request.is_call else to_cast(request.operation, request.args, request.kwargs)

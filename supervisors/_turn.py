@@ -18,7 +18,7 @@ from supervisors._events import CastFailed
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import is_cancellation
 from supervisors._off_turn import TurnLife
-from supervisors._reply import Cast, Message, Request, to_request
+from supervisors._reply import Cast, KeywordCast, Message, Request, to_request
 from supervisors._timer import HeapTimer, LifeTimer
 from supervisors._trace import Tracer
 
@@ -31,8 +31,14 @@ class Postponed(BaseException):
     """Ends an operation of a state machine that keeps its request for later. No exception to be caught by users."""
 
 
+_SPELL = 0.0002
+"""Seconds that an actor may go on with casts without a checkpoint: a full mailbox must not starve the other tasks."""
+
 _BATCH = 64
-"""Messages served without a checkpoint: a full mailbox must not starve the other tasks."""
+"""Casts between two looks at the clock; calls without a checkpoint."""
+
+_MOST_CASTS = 512
+"""Casts without a checkpoint, however fast they were: virtual time may stand still."""
 
 
 class ActorLife(TurnLife):
@@ -119,10 +125,10 @@ class ActorLife(TurnLife):
     async def serve(self, message: Message | None) -> None:
         """Perform *message* and what follows, holding the turn; rest when there is nothing to do."""
         me = trio.lowlevel.current_task()
-        left = _BATCH
+        left = 1.0
         while True:
             if message is None and (message := self._take(me)) is None:
-                left = _BATCH
+                left = 1.0
                 if self._idle is None and self.asked is None and me is self.task:
                     self._idle = me
                     message = await trio.lowlevel.wait_task_rescheduled(self)
@@ -133,13 +139,13 @@ class ActorLife(TurnLife):
                         return
                     continue
             if isinstance(message, tuple) and self.performer is self.actor:
-                left = await self._perform_casts(message, left)
+                left -= await self._perform_casts(message)
             else:
-                await self._perform(Request(self.cell, *message) if isinstance(message, tuple) else message)
-                left -= 1
+                await self._perform(to_request(self.cell, message))
+                left -= 1 / _BATCH
             message = None
             if left <= 0:
-                left = _BATCH
+                left = 1.0
                 await trio.lowlevel.checkpoint()
 
     async def _perform(self, request: Request) -> None:
@@ -166,32 +172,38 @@ class ActorLife(TurnLife):
             request.answer(value)
         self.running = None
 
-    async def _perform_casts(self, cast: Cast, left: int) -> int:
-        """Perform a row of casts, at most *left*. Returns what is left: one frame serves the whole row."""
-        cell, bound = self.cell, self.cell.bound
-        performer = self.performer
-        self.began = cell.team.runtime.now()
+    async def _perform_casts(self, cast: Cast) -> float:
+        """Perform a row of casts. Returns what part of a spell that was: one frame, and one look-up, serve many."""
+        cell, performer = self.cell, self.performer
+        is_unbounded = cell.bound is None
+        now = cell.team.runtime.now
+        began = self.began = now()
         self.row_ends = False
+        name, method = None, _no_method
+        done = 0
         while True:
+            done += 1
             self.casting = cast
             self.served += 1
             try:
-                if cast[2]:
-                    await getattr(performer, cast[0])(*cast[1], **cast[2])
+                if cast[0] is not name:
+                    name = cast[0]
+                    method = getattr(performer, name)
+                if type(cast) is KeywordCast:
+                    await method(*cast[1], **cast[2])
+                elif len(cast) == 2:  # noqa: PLR2004 - the commonest message: a slice would cost as much as the call
+                    await method(cast[1])
                 else:
-                    await getattr(performer, cast[0])(*cast[1])
+                    await method(*cast[1:])
             except BaseException as error:
                 if not self._is_answer(self.running or to_request(cell, cast), error):
                     raise
-            left -= 1
             queue = cell.queue
-            if not queue or left <= 0 or self.row_ends or queue[0].__class__ is not tuple:
+            if not queue or done == _BATCH or self.row_ends or type(queue[0]) is Request:
                 break
-            cast = queue.popleft()  # type: ignore[assignment]  # just looked
-            if bound is not None and bound.at_door:
-                bound.refill(queue)
+            cast = queue.popleft() if is_unbounded else cell.next_message(queue)  # type: ignore[assignment]  # just looked
         self.running = self.casting = None
-        return left
+        return max(done / _MOST_CASTS, (now() - began) / _SPELL)
 
     def _is_answer(self, request: Request, error: BaseException) -> bool:
         """Tell the caller of an operation that raised. Returns False when the life has to end of it."""
@@ -229,7 +241,8 @@ class ActorLife(TurnLife):
     def operation(self) -> str | None:
         """What holds the turn."""
         if self.casting is not None:
-            return self.casting[0]
+            name: str = self.casting[0]
+            return name
         return self.running.operation if self.running is not None else None
 
     # ------------------------------------------------------------------ timers
@@ -320,3 +333,6 @@ def is_call_site(error: TypeError) -> bool:
     """Whether *error* was raised by a call itself, for its arguments: no frame of the callee was entered."""
     trace = error.__traceback__
     return isinstance(error, Misfit) or (trace is not None and trace.tb_next is None)
+
+
+async def _no_method(*_: object, **__: object) -> None: ...

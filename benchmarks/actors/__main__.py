@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from benchmarks.actors import extras, floors, memory, ours, peers
+from benchmarks.actors import extras, floors, memory, ours, peers, shape
 from benchmarks.actors.floors import on_trio
 from benchmarks.measure import Contender, Subject, compare, table
 
@@ -29,6 +29,12 @@ def measures() -> list[Measure]:
           _ours("cast_nowait, through to the actor", on_trio(ours.cast_through), 16),
           _ours("cast, bounded mailbox", on_trio(ours.cast_bounded), 32),
             Contender("trio's own channel of 100, for comparison", on_trio(floors.through_channel))], 20_000),
+        ("Cast beside its shape, sender", Contender("a method that keeps what it is given", on_trio(shape.sender)),
+         [_ours("cast_nowait, sender's side", on_trio(ours.cast_sender), 1.3)], 20_000),
+        ("Cast beside its shape, through", Contender("keep, then await one after the other", on_trio(shape.through)),
+         [_ours("cast_nowait, through to the actor", on_trio(ours.cast_through), 1.3)], 20_000),
+        ("Cast beside its shape, bounded", Contender("the same, two tasks that wait for each other", on_trio(shape.bounded)),
+         [_ours("cast, bounded mailbox", on_trio(ours.cast_bounded), 1.3)], 20_000),
         ("Extra features", Contender("call", on_trio(ours.call)),
          [_ours("unused: others in the tree use them all", on_trio(extras.unused), 1.05),
           _ours("unused: traced, counted, suspended, and no more", on_trio(extras.put_away), 1.05),

@@ -1,6 +1,7 @@
 """Bounded mailboxes: four policies, exact counters, and what is kept over a crash."""
 # ruff: noqa: ARG001 - a test has virtual time by naming the clock
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -245,3 +246,54 @@ async def test_a_row_of_casts_with_keywords_and_without_is_served_in_order() -> 
         clerk.resume()
         await clerk.call(Clerk.echo, "d")
         assert log == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("overflow", list(Overflow))
+async def test_a_loop_of_bounded_casts_lets_others_run(overflow: Overflow) -> None:
+    """Whether they are kept, dropped or refused: a full mailbox is where the sender pauses, or nobody would empty it."""
+    log: list[str] = []
+    async with open_clerk(log, mailbox=Mailbox(3, overflow)) as (_, clerk):
+        for number in range(100):
+            with contextlib.suppress(MailboxFull):
+                await clerk.cast(Clerk.echo, f"{number}")
+        assert len(log) > 50
+
+
+async def test_casts_to_a_bounded_actor_that_is_gone_let_others_run() -> None:
+    """There is no mailbox that could fill."""
+    steps: list[int] = []
+
+    async def step() -> None:
+        for number in range(10):
+            steps.append(number)
+            await trio.lowlevel.checkpoint()
+
+    async with open_clerk(mailbox=Mailbox(3), restart="temporary") as (_, clerk), trio.open_nursery() as nursery:
+        await clerk.stop()
+        nursery.start_soon(step)
+        for _ in range(20):
+            await clerk.cast(Clerk.echo, "a")
+        assert len(steps) == 10
+
+
+async def test_a_slow_row_of_casts_lets_others_run_between(autojump_clock: MockClock) -> None:
+    """By the clock: operations that compute must not hold everybody else up until the mailbox is empty."""
+    steps: list[int] = []
+
+    class Computer(Actor):
+        async def compute(self) -> int:
+            autojump_clock.jump(0.0001)
+            return len(steps)
+
+    async def step() -> None:
+        for number in range(1000):
+            steps.append(number)
+            await trio.lowlevel.checkpoint()
+
+    async with open_supervisor() as root, trio.open_nursery() as nursery:
+        computer = await root.start_child(Computer)
+        nursery.start_soon(step)
+        for _ in range(640):
+            computer.cast_nowait(Computer.compute)
+        assert await computer.call(Computer.compute) >= 10
+        nursery.cancel_scope.cancel()

@@ -60,5 +60,5 @@ def test_a_hook_is_an_operation_only_where_it_is_no_hook() -> None:
 
     plain: Any = type("Plain", (Actor,), {"on_enter": on_enter})
     machine: Any = type("Machine", (StateMachine,), {"on_enter": on_enter})
-    assert plain.list_operations() == {on_enter: "on_enter"}
+    assert plain.list_operations() == {on_enter: ("on_enter",)}
     assert machine.list_operations() == {}
