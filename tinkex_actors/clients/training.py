@@ -4,98 +4,40 @@ Every method that changes the model, or asks it something, takes its place in li
 :class:`~tinkex_actors.actors.pending.Pending`: call order is execution order, whatever is awaited when.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-from tinkex_actors.actors.errors import ClientClosed
-from tinkex_actors.actors.ledger import Call, Entry, Ledger
+from tinkex_actors.actors.ledger import Call, Entry
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.preparation import refuse_a_ring
-from tinkex_actors.actors.queue_state import QueueObserver
-from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.clients.checks import check_data, check_optim_params
 from tinkex_actors.clients.custom_loss import CustomLoss, enlist_custom_loss
 from tinkex_actors.clients.loss_evaluation import DEFAULT_OPTIONS, CustomLossOptions
-from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
-from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
-from tinkex_actors.clients.weights_words import check_name, check_path, missing, require_path
+from tinkex_actors.clients.model_weights import ModelWeights
 from tinkex_actors.compute.batching import SliceLimits, slice_data
 from tinkex_actors.compute.combining import combine_outputs
 from tinkex_actors.compute.loss import Loss
 from tinkex_actors.compute.loss_outputs import CustomForwardBackwardOutput
 from tinkex_actors.compute.loss_sum import with_loss_sum
-from tinkex_actors.transport.endpoints import (
-    FORWARD,
-    FORWARD_BACKWARD,
-    LOAD_WEIGHTS,
-    OPTIM_STEP,
-    SAVE_WEIGHTS,
-    SAVE_WEIGHTS_EXTERNAL,
-    SAVE_WEIGHTS_FOR_SAMPLER,
-    UNLOAD_MODEL,
-    OperationRow,
-)
+from tinkex_actors.transport.endpoints import FORWARD, FORWARD_BACKWARD, OPTIM_STEP, OperationRow
 from tinkex_actors.types import (
     AdamParams,
     Datum,
     ForwardBackwardInput,
     ForwardBackwardOutput,
     ForwardBackwardRequest,
-    GetInfoResponse,
-    LoadWeightsResponse,
     LossFnConfig,
     ModelId,
     OptimParams,
     OptimStepResponse,
-    SamplingClientKind,
-    SaveWeightsExternalResponse,
-    SaveWeightsForSamplerResponse,
-    SaveWeightsResponse,
-    TinkerPath,
     parse_loss_fn,
     parse_loss_fn_config,
 )
-from tinkex_actors.wire.requests import (
-    LoadWeightsRequest,
-    OptimStepRequest,
-    SaveWeightsExternalRequest,
-    SaveWeightsForSamplerRequest,
-    SaveWeightsRequest,
-    UnloadModelRequest,
-)
-
-Q = TypeVar("Q")
-R = TypeVar("R")
-
-_MOST_RECIPIENTS = 10
+from tinkex_actors.wire.requests import OptimStepRequest
 
 
-class TrainingClient:
+class TrainingClient(ModelWeights):
     """Trains one model."""
-
-    def __init__(self, tree: TinkerTree, ledger: Ledger, info: GetInfoResponse) -> None:
-        self._tree = tree
-        self._ledger = ledger
-        self._info = info
-
-    @property
-    def name(self) -> str:
-        """The name of the actor that works for this client."""
-        return self._ledger.name
-
-    @property
-    def model_id(self) -> ModelId:
-        """What the server calls the model: also the id of its training run."""
-        return self._info.model_id
-
-    @property
-    def next_number(self) -> int:
-        """The sequence number of the next request, if none before it is refused: for journals."""
-        return self._ledger.number_behind
-
-    # ------------------------------------------------------------------ training
 
     def forward(
         self, data: Sequence[Datum], loss_fn: str, loss_fn_config: LossFnConfig | None = None
@@ -176,169 +118,6 @@ class TrainingClient:
         )
         return self._carry_out(operation)
 
-    # ------------------------------------------------------------------ weights
-
-    def save_state(
-        self,
-        name: str,
-        *,
-        ttl_seconds: int | None = None,
-        overwrite: bool = False,
-        user_metadata: Mapping[str, str] | None = None,
-    ) -> Pending[SaveWeightsResponse]:
-        """Save weights and optimizer, to train on from there.
-
-        Args:
-            name: The checkpoint's name within this model; not empty, without a slash.
-            ttl_seconds: When the server may delete it, at least an hour; ``None`` is never.
-            overwrite: Whether a checkpoint of that name is replaced.
-            user_metadata: Kept with it.
-
-        Raises:
-            ValueError: The name or the time makes no sense; nothing was sent.
-            TinkerError: The client takes in nothing more. Awaiting raises what the server says to a name that is taken: a
-                `RequestFailedError` or a `ConflictError`. A save that was sent twice because its answer was lost is a
-                success, on every kind of server.
-        """
-        check_name(name, ttl_seconds)
-        metadata = None if user_metadata is None else dict(user_metadata)
-        path = TinkerPath(f"tinker://{self.model_id}/weights/{name}")
-        operation = Operation(
-            row=SAVE_WEIGHTS,
-            request=lambda number: SaveWeightsRequest(self.model_id, name, number, overwrite, ttl_seconds, metadata),
-            claim=path,
-            done_before=lambda: SaveWeightsResponse(path),
-        )
-        return self._carry_out(operation)
-
-    def load_state(self, path: str) -> Pending[LoadWeightsResponse]:
-        """Load a checkpoint's weights, and leave the optimizer as it is. Some servers allow it only as the first request."""
-        return self._load(path, optimizer=False)
-
-    def load_state_with_optimizer(self, path: str) -> Pending[LoadWeightsResponse]:
-        """Load a checkpoint's weights and its optimizer. Some servers allow it only as the first request."""
-        return self._load(path, optimizer=True)
-
-    def save_weights_for_sampler(
-        self, name: str, *, ttl_seconds: int | None = None, user_metadata: Mapping[str, str] | None = None
-    ) -> Pending[SaveWeightsForSamplerResponse]:
-        """Save weights to sample from, under a name. Arguments as `save_state`."""
-        check_name(name, ttl_seconds)
-        metadata = None if user_metadata is None else dict(user_metadata)
-        return self._submit(
-            SAVE_WEIGHTS_FOR_SAMPLER,
-            lambda number: SaveWeightsForSamplerRequest(
-                self.model_id, path=name, seq_id=number, ttl_seconds=ttl_seconds, user_metadata=metadata
-            ),
-        )
-
-    async def save_weights_and_get_sampling_client(
-        self,
-        name: str | None = None,
-        *,
-        kind: SamplingClientKind | str = SamplingClientKind.SNAPSHOT,
-        record_stability_info: bool = False,
-    ) -> SamplingClient:
-        """Save the weights as they will be when this call's turn comes, and sample from them.
-
-        Args:
-            name: Keep the weights under this name. Without one they live as long as the session.
-            kind: Without a name: whether the sampler keeps these weights, or follows later saves of this kind.
-            record_stability_info: Have the server keep what losses such as ``stable_reinforce`` need of each sample.
-        """
-        if name is not None:
-            saved = await self.save_weights_for_sampler(name)
-            path = require_path(saved)
-            return await self.create_sampling_client(path, record_stability_info=record_stability_info)
-        sampler_number = self._tree.record.take_sampler_number()
-        chosen = SamplingClientKind(kind)
-        ephemeral = await self._submit(
-            SAVE_WEIGHTS_FOR_SAMPLER,
-            lambda number: SaveWeightsForSamplerRequest(
-                self.model_id, sampling_session_seq_id=sampler_number, kind=chosen, seq_id=number
-            ),
-        )
-        if ephemeral.sampling_session_id is None:
-            raise missing("sampling_session_id")
-        return open_sampling_client(
-            self._tree, ephemeral.sampling_session_id, self._base_model, records_stability=record_stability_info
-        )
-
-    def save_weights_external(
-        self, name: str, *, ttl_seconds: int | None = None, age_encryption_recipients: Sequence[str] | None = None
-    ) -> Pending[SaveWeightsExternalResponse]:
-        """Export the adapter as PEFT files, to be fetched with `tinkex_actors.clients.download`.
-
-        Args:
-            name: As for `save_state`.
-            ttl_seconds: As for `save_state`.
-            age_encryption_recipients: Encrypt the files for these age or SSH public keys, at most ten.
-
-        Raises:
-            ValueError: The name or a figure makes no sense; nothing was sent.
-            TinkerError: The client takes in nothing more. Awaiting raises `NotSupportedByServer` where there is no export.
-        """
-        check_name(name, ttl_seconds)
-        recipients = None if age_encryption_recipients is None else tuple(age_encryption_recipients)
-        if recipients is not None and not 0 < len(recipients) <= _MOST_RECIPIENTS:
-            raise ValueError(f"age_encryption_recipients must be 1 to {_MOST_RECIPIENTS} keys, got {len(recipients)}")
-        operation = Operation(
-            row=SAVE_WEIGHTS_EXTERNAL,
-            request=lambda number: SaveWeightsExternalRequest(self.model_id, name, number, ttl_seconds, recipients),
-            capability="external_weights",
-        )
-        return self._carry_out(operation)
-
-    async def unload(self) -> None:
-        """Have the server drop the model, when everything submitted before is done. Nothing can follow.
-
-        Raises:
-            NotSupportedByServer: Models go with their session there; the client goes on.
-        """
-        request = UnloadModelRequest(self.model_id)
-        await self._carry_out(Operation(row=UNLOAD_MODEL, request=lambda _: request, capability="unload_model"))
-        self._tree.remove(self.name, ClientClosed(f"{self.name}: the model was unloaded"))
-
-    async def create_sampling_client(self, model_path: str, *, record_stability_info: bool = False) -> SamplingClient:
-        """Sample from saved weights: a ``tinker://…/sampler_weights/…`` path."""
-        session_id = await create_sampling_session(self._tree, base_model=None, model_path=TinkerPath(model_path))
-        return open_sampling_client(self._tree, session_id, self._base_model, records_stability=record_stability_info)
-
-    # ------------------------------------------------------------------ about
-
-    def get_info(self) -> GetInfoResponse:
-        """Return what the server said about the model when it was made."""
-        return self._info
-
-    def get_tokenizer(self) -> Tokenizer:
-        """Return the model's tokenizer. Blocks while it reads, or fetches, the file; once for each client."""
-        return find_tokenizer(self._tree, tokenizer_name(self._base_model, self._info.model_data.tokenizer_id))
-
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of *text*. Blocks at first, as `get_tokenizer` does."""
-        return self.get_tokenizer().encode(text)
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of *tokens*. Blocks at first, as `get_tokenizer` does."""
-        return self.get_tokenizer().decode(tokens)
-
-    def crash(self, reason: str) -> None:
-        """Crash the actor behind this client, to see what happens: nothing that its users notice."""
-        self._tree.crash(self.name, reason)
-
-    # ------------------------------------------------------------------ how
-
-    @property
-    def _base_model(self) -> str:
-        return self._info.model_data.model_name or self._info.model_name or ""
-
-    def on_queue_state_change(self, observer: QueueObserver) -> Callable[[], None]:
-        """Tell *observer* whenever the server's queue for this client changes; call what is returned to end that.
-
-        It is called in the program's loop and must not block; what it raises is logged and disturbs nobody.
-        """
-        return self._ledger.queue.observe(observer)
-
     def _pass(
         self,
         row: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput],
@@ -368,34 +147,6 @@ class TrainingClient:
             for part in slice_data(data, limits)
         ]
 
-    def _load(self, path: str, *, optimizer: bool) -> Pending[LoadWeightsResponse]:
-        checked = check_path(path)
-        return self._submit(
-            LOAD_WEIGHTS,
-            lambda number: LoadWeightsRequest(checked, optimizer, model_id=self.model_id, seq_id=number),
-        )
-
-    def _submit(self, row: OperationRow[Q, R], request: Callable[[int], Q]) -> Pending[R]:
-        """Put one request in line; it takes its number when it is sent."""
-        return self._carry_out(Operation(row=row, request=request))
-
-    def _carry_out(self, operation: Operation[R]) -> Pending[R]:
-        return self._enlist(Call([Entry(operation, Slot[R](Audience(operation.name)))]), _only)
-
-    def enlist(self, call: Call) -> None:
-        """Put a call in line. For :mod:`tinkex_actors.clients.batches`.
-
-        Raises:
-            TinkerError: The client takes in nothing more.
-        """
-        refuse_a_ring(self._ledger)
-        self._ledger.enlist(call)
-
-    def _enlist(self, call: Call, combine: Callable[[Sequence[Any]], R]) -> Pending[R]:
-        self.enlist(call)
-        slots = [entry.slot for entry in call.entries]
-        return Pending(slots, combine, withdraw=partial(self._ledger.withdraw, call))
-
 
 def _slice_operation(
     row: OperationRow[ForwardBackwardRequest, ForwardBackwardOutput],
@@ -409,9 +160,3 @@ def _slice_operation(
         weight_bytes=size_bytes,
         finish=lambda output: with_loss_sum(output, given),
     )
-
-
-# The slots of a call know their types; a call of one request has one.
-def _only(values: Sequence[Any]) -> Any:
-    (value,) = values
-    return value

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from supervisors import ChildNotFound, Name
+from tests.tinkex_actors.clients.streaming import StreamingTinker
 from tests.tinkex_actors.fake_tinker import (
     FIGURES,
     SETTINGS,
@@ -27,6 +28,7 @@ from tests.tinkex_actors.fake_tinker import (
 )
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.errors import OperationWithdrawn
+from tinkex_actors.actors.ledger import Ledger
 from tinkex_actors.clients import Pending, SamplingClient, TinkerClient, TrainingClient
 from tinkex_actors.types import AdamParams, Datum, ModelInput, TinkerError
 
@@ -43,7 +45,15 @@ TIGHT = evolve(
     ),
 )
 ACTORS = ["session", "heartbeat", "poller", "roster", "trainer-0", "sampler-0"]
-ROUTES = ["forward_backward", "optim_step", "save_weights", "asample", "retrieve_future", "cancel_future"]
+ROUTES = [
+    "forward_backward",
+    "optim_step",
+    "save_weights",
+    "asample",
+    "stream_sample",
+    "retrieve_future",
+    "cancel_future",
+]
 WEATHER: list[Fault] = [LoseRequest(), LoseAnswer(), Say(503), Say(429), Say(408), Stall(3.0)]
 
 
@@ -93,7 +103,15 @@ class Sleep:
     seconds: float
 
 
-Action = Submit | Await | Cancel | Crash | Weather | Sleep
+@frozen
+class Stream:
+    """Open a stream, read some of its tokens, and leave: by the door, or by running out of time."""
+
+    tokens: int
+    seconds: float
+
+
+Action = Submit | Await | Cancel | Crash | Weather | Sleep | Stream
 ACTIONS = st.one_of(
     st.builds(Submit, st.sampled_from(["batch", "step", "save", "sample"]), st.integers(1, 5)),
     st.builds(Await, st.integers(0, 100), st.floats(0.0, 2.0)),
@@ -101,6 +119,7 @@ ACTIONS = st.one_of(
     st.builds(Crash, st.sampled_from(ACTORS), st.booleans()),
     st.builds(Weather, st.sampled_from(ROUTES), st.sampled_from(WEATHER)),
     st.builds(Sleep, st.floats(0.0, 1.0)),
+    st.builds(Stream, st.integers(0, 3), st.floats(0.0, 4.0)),
 )
 
 
@@ -158,12 +177,27 @@ class Run:
                 places = [place for place, call in self.calls.items() if call is pending]
                 if pending is not None and pending.cancel():
                     self.withdrawn.update(places)
+            case Stream(tokens, seconds):
+                with trio.move_on_after(seconds):
+                    await self.read(tokens)
+            case Sleep(seconds):
+                await trio.sleep(seconds)
+            case Crash() | Weather():
+                self.disturb(action, fake)
+
+    def disturb(self, action: Crash | Weather, fake: FakeTinker) -> None:
+        """Have something go wrong."""
+        match action:
             case Crash(actor, is_killed):
                 self.crash(actor, is_killed=is_killed)
             case Weather(route, fault):
                 fake.fail(route, fault)
-            case Sleep(seconds):
-                await trio.sleep(seconds)
+
+    async def read(self, tokens: int) -> None:
+        """Read so many tokens of a stream."""
+        async with self.sampler.sample_stream(ModelInput.from_ints([1])) as stream:
+            for _ in range(tokens):
+                await anext(stream, None)
 
 
 async def settle(pending: Awaitable[Any] | None) -> bool:
@@ -194,7 +228,7 @@ def tasks() -> int:
 
 
 async def carry_out(plan: list[Action]) -> None:
-    fake, before = FakeTinker(config={"fwdbwd_max_chunk_len": 2}, large_bytes=60), tasks()
+    fake, before = StreamingTinker(config={"fwdbwd_max_chunk_len": 2}, large_bytes=60), tasks()
     async with open_fake(fake, TIGHT) as tinker:
         trainer = await tinker.create_lora_training_client("fake/model", rank=8)
         run = Run(tinker, trainer, await tinker.create_sampling_client(base_model="fake/model"))
@@ -223,6 +257,7 @@ def check(fake: FakeTinker, run: Run, done: set[int]) -> None:
     for ledger in run.tinker._tree.ledgers.values():
         assert not ledger.open
         assert not ledger.waiting
+        assert isinstance(ledger, Ledger) or not ledger.streams
 
 
 # A plan takes a quarter of a second: the thousands of the deep profile are for `make deep` alone.

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from tests.tinkex_actors.clients.streaming import FIRST, LAST, PROMPT, StreamingTinker, sampler_of
 from tests.tinkex_actors.fake_tinker import FIGURES, LoseRequest, Say, open_fake
-from tinkex_actors.actors.errors import ClientClosed
+from tinkex_actors.actors.errors import ClientClosed, SessionEnded
 from tinkex_actors.clients import SamplingClient
 from tinkex_actors.types import APIConnectionError, ModelInput, ResponseInvalid, SamplingParams
 
@@ -274,6 +274,17 @@ async def test_a_stream_ends_with_its_client(autojump_clock: MockClock) -> None:
     assert fake.read_at_once == 0
     with pytest.raises(ClientClosed):
         await read_all(sampler)
+    assert autojump_clock.current_time() < 60
+
+
+async def test_a_stream_ends_with_its_session(autojump_clock: MockClock) -> None:
+    """Its sampler is gone; the session that follows has another one."""
+    fake = StreamingTinker(pieces=[FIRST, *[b": still there\n\n"] * 1000])
+    async with sampler_of(fake) as sampler, sampler.sample_stream(PROMPT) as stream:
+        await anext(stream)
+        fake.ended.add("S0")
+        with pytest.raises(SessionEnded):
+            await anext(stream)
     assert autojump_clock.current_time() < 60
 
 
