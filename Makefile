@@ -107,9 +107,10 @@ bench-engine: $(VENV)/.test
 bench-losses: $(VENV)/.test
 	$(BIN)/python -m benchmarks.losses $(BENCH_ARGS)
 
-# Needs Chromium (apt-get install chromium); the suite does not, so it is not part of `make test`.
+# Needs Chromium (apt-get install chromium). `make test` runs the same where there is one, and takes no pictures; here
+# the browser comes first, since what it keeps is drawn by the others.
 observer-browser: $(VENV)/.browser
-	$(BIN)/python -m pytest tests/browser/page_in_chromium.py $(PYTEST_ARGS)
+	PICTURES=docs/pictures $(BIN)/python -m pytest tests/browser tests/tinkex_actors/cli/test_top.py tests/tinkex_actors/cli/test_plot.py $(PYTEST_ARGS)
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build

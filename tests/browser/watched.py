@@ -1,4 +1,4 @@
-"""A program with a page, for a browser to look at: it does what its stdin says, a word a line."""
+"""A daemon that trains for a browser to look at: two real runs on the embedded server. It does what its stdin says, a word a line."""
 
 import sys
 from functools import partial
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import trio
 
-from supervisors import Actor, Supervisor
-from tinkex_actors.clients import TrainingClient, open_tinker
-from tinkex_actors.observer import ObserverSettings, Watch, open_observer
-from tinkex_actors.types import AdamParams, Datum, ModelInput
+import tinkex_actors.local
+from supervisors import Actor
+from tinkex_actors.daemon.daemon import Daemon, open_daemon
+from tinkex_actors.daemon.plan import CheckpointPlan, LoraPlan, ObserverPlan, Plan, RunPlan, ServerPlan
+
+QUESTIONS = Path(tinkex_actors.local.__file__).with_name("data") / "questions.jsonl"
 
 
 class Worker(Actor):
@@ -19,37 +21,40 @@ class Worker(Actor):
         """Do nothing."""
 
 
-async def main(runs: Path) -> None:
-    """Open everything, print the address, and obey."""
-    watch = Watch()
-    async with open_tinker(local=True, observers=[watch]) as tinker:
-        watch.add_client(tinker)
-        settings = ObserverSettings(allow_control=True, runs=(runs,))
-        async with open_observer(watch, settings) as page, trio.open_nursery() as nursery:
-            trainer = await tinker.create_lora_training_client("tinkex/tiny", rank=4)
-            nursery.start_soon(_train, trainer)
-            print(page.url, flush=True)
-            await _obey(trainer, tinker.supervisor)
-            nursery.cancel_scope.cancel()
+def make_plan(folder: Path) -> Plan:
+    """Two runs that differ in the rank of their adapters."""
+    runs = {
+        f"rank-{rank}": RunPlan(
+            base_model="tinkex/tiny",
+            data=QUESTIONS,
+            steps=steps,
+            batch_size=4,
+            learning_rate=0.01,
+            lora=LoraPlan(rank=rank),
+            checkpoints=CheckpointPlan(every_steps=20),
+        )
+        for rank, steps in ((16, 600), (2, 400))
+    }
+    return Plan(folder=folder, runs=runs, server=ServerPlan(local=True), observer=ObserverPlan(allow_control=True))
 
 
-async def _train(trainer: TrainingClient) -> None:
-    datum = Datum(ModelInput.from_ints([1, 2, 3]), {"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0]})
-    while True:
-        gradients = trainer.forward_backward([datum], "cross_entropy")
-        await trainer.optim_step(AdamParams(learning_rate=1e-3))
-        await gradients
-        await trio.sleep(0.2)
+async def main(folder: Path) -> None:
+    """Train, print the address, and obey."""
+    async with open_daemon(make_plan(folder)) as daemon:
+        print((await daemon.wait_for_page()).url, flush=True)
+        await _obey(daemon)
 
 
-async def _obey(trainer: TrainingClient, root: Supervisor) -> None:
-    many = await root.start_supervisor("many", dynamic=True)
+async def _obey(daemon: Daemon) -> None:
+    many = await daemon.root.start_supervisor("many", dynamic=True)
     while word := (await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)).strip():
-        if word == "crash":
-            trainer.crash("on purpose, to see it come back")
+        crash = daemon.runs["rank-16"].crash_door
+        if word == "crash" and crash is not None:
+            crash("trainer-0", "on purpose, to see it come back")
         elif word.isdecimal():
             for _ in range(int(word)):
                 await many.start_child(Worker)
 
 
-trio.run(partial(main, Path(sys.argv[1])))
+if __name__ == "__main__":
+    trio.run(partial(main, Path(sys.argv[1])))

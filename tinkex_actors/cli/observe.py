@@ -1,4 +1,4 @@
-"""``tinkex observe``: the page of a running process, or of run folders that nobody runs any more."""
+"""``tinkex observe``: where the page of a running process is; or a page of runs that nobody runs any more."""
 
 import json
 import signal
@@ -21,10 +21,14 @@ from tinkex_actors.observer.run_files import find_runs
 @click.option("--open", "is_open", is_flag=True, help="Open the page in a browser.")
 @click.option("--json", "is_json", is_flag=True, help="Print the state once, in JSON, and end.")
 def command(*, folder: Path, host: str, port: int, is_open: bool, is_json: bool) -> None:
-    """Show the page of the process that runs in FOLDER, or of the runs that lie there.
+    """Show a running process, or runs that are over, in a browser.
 
-    A process with an observer says in FOLDER where its page is; that address is printed. Where there is none, the runs'
-    losses and checkpoints are served from their files until Ctrl-C.
+    A process with an observer (tinkex run --observe, an [observer] table in its plan, open_observer in a program) says
+    in FOLDER, its folder of runs, where its page is: that address is printed, with the token if it needs one. Where no
+    process answers, the losses and checkpoints of the runs in FOLDER are served from their files, until Ctrl-C.
+
+    Actors belong to their process, and so does the leave to give them orders: start it with
+    tinkex run --observe --allow-control.
     """
     living = trio.run(find_observer, folder)
     if is_json:

@@ -50,7 +50,10 @@ def _is_port(args: list[str], place: int) -> bool:
 @click.option("--check", "is_check", is_flag=True, help="Check the plan completely, and start nothing.")
 @click.option("--observe", "port", type=click.IntRange(0, 65535), metavar="[PORT]",
               help="Serve the observer's page on this machine, as the plan's [observer] table does; any free port if none is given.")  # fmt: skip
-def command(*, plan: Path, is_check: bool, port: int | None) -> int:
+@click.option(
+    "--allow-control", is_flag=True, help="Let who has the page's token pause, resume, restart and stop actors."
+)
+def command(*, plan: Path, is_check: bool, port: int | None, allow_control: bool) -> int:
     """Train what PLAN (a TOML file) says, and carry on where it was left.
 
     Starting is recovering: the same command begins a run, resumes it after a stop, and repairs it after a crash of
@@ -59,7 +62,7 @@ def command(*, plan: Path, is_check: bool, port: int | None) -> int:
     """
     log_to_stderr()
     try:
-        found = _with_page(read_plan(plan, os.environ), port)
+        found = _with_page(read_plan(plan, os.environ), port, allow_control=allow_control)
         check_data(found)
         if is_check:
             click.echo(f"{plan}: {len(found.runs)} run{'s' * (len(found.runs) != 1)}, no fault")
@@ -72,14 +75,18 @@ def command(*, plan: Path, is_check: bool, port: int | None) -> int:
     return exit_code_of(failure)
 
 
-def _with_page(plan: Plan, port: int | None) -> Plan:
-    """Have the plan's page, or one of its own, on the port that the command line names."""
-    if port is None:
+def _with_page(plan: Plan, port: int | None, *, allow_control: bool) -> Plan:
+    """Have the plan's page, or one of its own, as the command line says."""
+    if port is None and not allow_control:
         return plan
+    if port is None and plan.observer is None:
+        raise click.UsageError("--allow-control goes with --observe, or with an [observer] table in the plan")
     if (missing := missing_extra()) is not None:
         raise click.UsageError(f"--observe needs {missing}; install tinkex-actors[observer]")
     told = plan.observer or ObserverPlan()
-    return attrs.evolve(plan, observer=attrs.evolve(told, port=port or told.port))
+    return attrs.evolve(
+        plan, observer=attrs.evolve(told, port=port or told.port, allow_control=allow_control or told.allow_control)
+    )
 
 
 def _settings(plan: Plan) -> Settings | None:

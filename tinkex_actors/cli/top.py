@@ -1,6 +1,7 @@
 """``tinkex top``: what the observer's page shows, in a terminal."""
 
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from tinkex_actors.observer import OpenedObserver
 from tinkex_actors.observer.client import ObserverUnreachable, ask_state, find_observer
 
 _STYLES = {"running": "green", "down": "red", "suspended": "yellow", "restarting": "yellow", "starting": "yellow"}
+_WORDS = {"ChildStarted": "started", "ChildStopped": "stopped", "ChildCrashed": "crashed", "ChildKilled": "was killed",
+          "RestartScheduled": "gets", "SupervisorGaveUp": "gave up"}  # fmt: skip
+_TROUBLE = {"ChildCrashed", "ChildKilled", "SupervisorGaveUp"}
 _EVENTS = 8
 _WIDE = 200
 _MILLISECONDS = 1000
@@ -74,22 +78,22 @@ async def _redraw(page: OpenedObserver, console: Console, interval: float, opene
 
 
 def draw(state: dict[str, Any]) -> RenderableType:
-    """Draw the state that an observer tells."""
-    parts: list[RenderableType] = [_draw_trees(state["trees"])]
-    if state["runs"]:
-        parts += ["", _draw_runs(state["runs"])]
+    """Draw the state that an observer tells: runs first, then who works for them, what it costs, and what happened."""
+    parts: list[RenderableType] = [_draw_runs(state["runs"]), ""] if state["runs"] else []
+    parts.append(_draw_trees(state["trees"]))
     parts += [part for one in state["sets"] if one["requests"] for part in ("", _draw_requests(one))]
     for waiting in state["waits"]:
-        parts += [
-            "",
-            Text(f"{waiting['total']} waiting", style="bold"),
-            *(Text(f"  {line}") for line in waiting["lines"]),
-        ]
-    parts += [
-        "",
-        *(Text(f"{one['path']} {one['kind']} {one['text']}", style="dim") for one in state["events"][-_EVENTS:]),
-    ]
+        parts += ["", Text(f"{waiting['tree']}: {waiting['total']} waiting", style="bold")]
+        parts += [Text(f"  {line}") for line in waiting["lines"]]
+    parts += ["", *(_draw_event(one) for one in state["events"][-_EVENTS:])]
     return Group(*parts)
+
+
+def _draw_event(event: dict[str, Any]) -> Text:
+    clock = datetime.fromtimestamp(event["at"], UTC).astimezone().strftime("%H:%M:%S")
+    style = "red" if event["kind"] in _TROUBLE else "dim"
+    words = _WORDS.get(event["kind"], event["kind"])
+    return Text(f"{clock}  {event['path']} {words} {event['text']}", style=style)
 
 
 def _draw_trees(trees: list[dict[str, Any]]) -> RenderableType:
@@ -128,7 +132,7 @@ def _draw_requests(one: dict[str, Any]) -> RenderableType:
         (row["operation"], row["count"], _say(row["failures"]), *(_milliseconds(row[name]) for name in ("p50", "p95", "p99")))
         for row in one["requests"]
     ]  # fmt: skip
-    return table(("Request", "Sent", "Failed", "p50 ms", "p95 ms", "p99 ms"), rows)
+    return table((f"Requests of {one['name']}", "Sent", "Failed", "p50 ms", "p95 ms", "p99 ms"), rows)
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -22,7 +22,7 @@ from tinkex_actors.observer.server import ADDRESS_FILE
 _log = get_log()
 OBSERVER = "observer"
 """The actor that serves it, in the daemon's tree."""
-_EXTRA = ("starlette", "hypercorn", "h11")
+_EXTRA = ("h11", "prometheus_client")
 _DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds until the address is tried again."""
 _FIRST_PATIENCE = 5.0

@@ -44,7 +44,7 @@ def draw_picture(
         axes.set(xlabel="step", ylabel=PANELS.get(name, name))
         axes.grid(visible=True, alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        if len(runs) > 1:
+        if len(runs) > 1 and name == shown[0][0]:
             axes.legend(frameon=False)
     image = io.BytesIO()
     figure.savefig(image, format=kind)

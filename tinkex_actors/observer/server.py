@@ -1,14 +1,12 @@
 """Serving the page on trio, and the file that says where it is."""
 
 import json
-import logging
 import os
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import field, frozen
@@ -16,11 +14,11 @@ from attrs import field, frozen
 from tinkex_actors.observer.settings import ObserverSettings
 from tinkex_actors.observer.watch import Watch
 
+if TYPE_CHECKING:
+    from tinkex_actors.observer.http import Server
+
 ADDRESS_FILE = "observer.json"
 """What the address file is called in a run's folder."""
-
-_GRACE = 0.5
-"""Seconds that streams get to end."""
 
 
 @frozen
@@ -47,11 +45,10 @@ async def open_observer(watch: Watch, settings: ObserverSettings | None = None) 
         ModuleNotFoundError: The extra ``tinkex-actors[observer]`` is not installed.
     """
     told = settings or ObserverSettings()
-    app, serve, config = _prepare(watch, told)
-    async with trio.open_nursery() as nursery:
-        run = partial(serve, app, config, shutdown_trigger=trio.sleep_forever, mode="asgi")
-        addresses: list[str] = await nursery.start(run)
-        page = OpenedObserver(addresses[0], told.token)
+    server, listener = _prepare(watch, told)
+    async with listener, trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve, listener)
+        page = OpenedObserver(f"http://{_name(listener)}", told.token)
         try:
             with _addressed(told.address_file, page):
                 yield page
@@ -60,8 +57,7 @@ async def open_observer(watch: Watch, settings: ObserverSettings | None = None) 
             nursery.cancel_scope.cancel()
 
 
-# Any: hypercorn and starlette each have their own words for the same ASGI types.
-def _prepare(watch: Watch, settings: ObserverSettings) -> tuple[Any, Any, Any]:
+def _prepare(watch: Watch, settings: ObserverSettings) -> "tuple[Server, trio.SocketListener]":
     """Make everything that needs the extra.
 
     Raises:
@@ -69,10 +65,8 @@ def _prepare(watch: Watch, settings: ObserverSettings) -> tuple[Any, Any, Any]:
         OSError: The address cannot be bound.
     """
     try:
-        import hypercorn.config  # noqa: PLC0415 - an extra
-        import hypercorn.trio  # noqa: PLC0415 - an extra
-
         from tinkex_actors.observer.app import Doors  # noqa: PLC0415 - an extra
+        from tinkex_actors.observer.http import Server  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as missing:
         raise ModuleNotFoundError(
             f"the observer needs {missing.name}; install tinkex-actors[observer]", name=missing.name
@@ -80,22 +74,23 @@ def _prepare(watch: Watch, settings: ObserverSettings) -> tuple[Any, Any, Any]:
     from tinkex_actors.observer.run_view import RunView  # noqa: PLC0415 - beside its user
     from tinkex_actors.observer.state import State  # noqa: PLC0415 - beside its user
 
-    config = hypercorn.config.Config()
-    config.bind = [f"fd://{_bind(settings.host, settings.port)}"]
-    config.graceful_timeout = _GRACE
-    config.include_server_header = False
-    config.errorlog = logging.getLogger("hypercorn.error")  # whose own handler would pass by what redacts
     state = State(watch, RunView(settings.runs, watch.reports), settings.allow_control)
-    return Doors(state, settings).app(), cast("Any", hypercorn.trio.serve), config  # pyright: ignore[reportUnknownMemberType] # bare dicts in its types
+    return Server(Doors(state, settings).respond), _bind(settings.host, settings.port)
 
 
-def _bind(host: str, port: int) -> int:
-    """Take the address, or say which one could not be had; return the descriptor."""
+def _bind(host: str, port: int) -> trio.SocketListener:
+    """Take the address, or say which one could not be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family).detach()
+        bound = socket.create_server((host, port), family=family)
     except OSError as fault:
-        raise OSError(fault.errno, f"cannot listen on {host}:{port}: {os.strerror(fault.errno or 0)}") from fault
+        raise OSError(fault.errno, f"cannot listen on {host}:{port}: {fault.strerror or fault}") from fault
+    return trio.SocketListener(trio.socket.from_stdlib_socket(bound))
+
+
+def _name(listener: trio.SocketListener) -> str:
+    host, port, *_ = listener.socket.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class _addressed:  # noqa: N801 - a context manager, read as a word

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import trio
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
+from tinkex_actors.observer.http import Send
+from tinkex_actors.observer.plain import encode
 from tinkex_actors.observer.state import State
 from tinkex_actors.observer.tree_view import Opened
+from tinkex_actors.redaction import redact
 
 _COALESCE = 0.1
 """Seconds in which further news are told together with the first."""
@@ -27,37 +27,27 @@ _RUNS_EVERY = 2.0
 """Seconds between two looks at the disk."""
 
 
-class Stream(Response):
-    """Sends the state's parts as they change, until the client goes away."""
-
-    media_type = "text/event-stream"
+class Stream:
+    """Sends the state's parts as they change."""
 
     def __init__(self, state: State, opened: Opened, interval: float, count: Callable[[int], None]) -> None:
-        super().__init__()
         self._state = state
         self._opened = opened
         self._interval = interval
         self._count = count
         self._sent: dict[str, bytes] = {}
+        self._told: dict[str, bytes] = {}
+        self._runs_told: dict[str, Any] = {"order": [], "runs": []}
         self._seen = 0
         self._since: dict[tuple[str, int, str], int] = {}
         self._runs_at = -trio.current_time() - 1e9
         self._spoke_at = 0.0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the client is gone."""
-        del scope
-        headers = [
-            (b"content-type", b"text/event-stream"),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),
-        ]
+    async def run(self, send: Send) -> None:
+        """Send until cancelled."""
         self._count(1)
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_watch, receive, nursery.cancel_scope)
-                await self._run(send)
+            await self._run(send)
         finally:
             self._count(-1)
 
@@ -80,17 +70,26 @@ class Stream(Response):
         ]
         if trio.current_time() - self._runs_at >= _RUNS_EVERY:
             self._runs_at = trio.current_time()
-            parts.append(("runs", {"runs": await self._state.runs.look()}))
+            parts.append(("runs", self._changed(redact(await self._state.runs.look()))))
         events = self._state.events(self._seen)
         if events["events"]:
             self._seen = events["events"][-1]["number"]
             parts.append(("events", events))
         await self._send(send, parts)
 
+    def _changed(self, runs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Tell the runs in their order, and what they say only of those that say something new."""
+        before, self._told = self._told, {run["path"]: encode(run) for run in runs}
+        changed = [run for run in runs if before.get(run["path"]) != self._told[run["path"]]]
+        if not changed and list(before) == list(self._told):
+            return self._runs_told
+        self._runs_told = {"order": list(self._told), "runs": changed}
+        return self._runs_told
+
     async def _send(self, send: Send, parts: list[tuple[str, dict[str, Any]]]) -> None:
         piece = b""
         for name, part in parts:
-            written = orjson.dumps(part)
+            written = encode(part)
             if self._sent.get(name) != written or name == "events":
                 self._sent[name] = written
                 piece += b"event: %s\ndata: %s\n\n" % (name.encode(), written)
@@ -99,7 +98,7 @@ class Stream(Response):
             piece = b": still here\n\n"
         if piece:
             self._spoke_at = now
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send(piece)
 
     def _steady(self, part: dict[str, Any]) -> dict[str, Any]:
         """Keep when an operation began as it was first told: rounding must not look like a change."""
@@ -120,10 +119,3 @@ def _nodes(trees: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for node in found:
         found.extend(node.get("children", ()))
     return found
-
-
-async def _watch(receive: Receive, scope: trio.CancelScope) -> None:
-    """Wait until the client is gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

@@ -4,6 +4,7 @@ A `Watch` is an observer of trees. It keeps the last few hundred events and wake
 """
 
 import itertools
+import sys
 import time
 import traceback
 from collections import deque
@@ -19,9 +20,11 @@ from supervisors import (
     ChildCrashed,
     ChildKilled,
     ChildNotFound,
+    ChildStarted,
     Event,
     Exit,
     Ref,
+    RestartScheduled,
     Supervisor,
     Task,
     TraceEvent,
@@ -34,6 +37,8 @@ Report: TypeAlias = Callable[[], Mapping[str, object]]
 
 _EVENTS = 300
 _TRACE = 200
+_LONG = 1.0
+"""Seconds from which an operation waits, for the page: what is under way is always many."""
 _LEASE = 30.0
 """Seconds that an actor is traced after somebody looked at it last."""
 
@@ -130,7 +135,11 @@ class Watch:
 
     def add_client(self, tinker: TinkerClient) -> str:
         """Show a client's tree, its requests, and why its operations wait; returns what it is called here."""
-        return self.add(tinker.supervisor, metrics=tinker.metrics, waits=lambda: tinker.snapshot().waits)
+        return self.add(
+            tinker.supervisor,
+            metrics=tinker.metrics,
+            waits=lambda: [wait for wait in tinker.snapshot().waits if wait.age >= _LONG],
+        )
 
     @contextmanager
     def showing(self, tinker: TinkerClient) -> Generator[str]:
@@ -223,20 +232,29 @@ def _names(name: str) -> Iterator[str]:
 
 
 def describe(event: Event) -> str:
-    """Say an event in a line, from its fields: whatever fields it has."""
-    return ", ".join(f"{name} {value}" for name, value in _fields(event))
-
-
-def write_traceback(exit_: Exit | None) -> str:
-    """Write the traceback of the error that ended a life; nothing when none did."""
-    error = None if exit_ is None else exit_.error
-    return "" if error is None else "".join(traceback.format_exception(error))
+    """Say an event in a line: what its kind and its path do not say."""
+    match event:
+        case ChildStarted():
+            return f"life {event.life}"
+        case ChildCrashed():
+            where = f" in {event.operation}" if event.operation else ""
+            return f"{str(event.exit).removeprefix('crashed: ')}{where}, life {event.life}"
+        case RestartScheduled():
+            return f"restart {event.restarts}" + (f" in {event.delay:g} s" if event.delay else "")
+        case _:
+            return ", ".join(f"{name} {value}" for name, value in _fields(event))
 
 
 def _fields(event: Event) -> Iterator[tuple[str, Any]]:
-    told: Mapping[str, Any] = {
-        name: getattr(event, name)
-        for name in ("exit", "operation", "life", "restarts", "delay", "error", "age")
-        if getattr(event, name, None) not in (None, 0, "")
-    }
-    yield from told.items()
+    for name in ("exit", "operation", "life", "restarts", "delay", "error", "age"):
+        if (value := getattr(event, name, None)) not in (None, 0, ""):
+            yield name, value
+
+
+def write_traceback(exit_: Exit | None) -> str:
+    """Write the traceback of the error that ended a life, files as their modules are found; nothing when none did."""
+    error = None if exit_ is None else exit_.error
+    text = "" if error is None else "".join(traceback.format_exception(error))
+    for folder in sorted(filter(None, sys.path), key=len, reverse=True):
+        text = text.replace(f'File "{folder}/', 'File "')
+    return text

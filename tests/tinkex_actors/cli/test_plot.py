@@ -1,12 +1,21 @@
 """Pictures, charts and exports of run folders."""
 
+import io
 import json
 import math
+import os
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from PIL import Image
 
 from tests.tinkex_actors.cli.inside import tinkex
+from tinkex_actors.observer.charts import draw_picture, open_runs
+from tinkex_actors.observer.exporters import Exporter, RunLogger
+from tinkex_actors.observer.run_files import RunFiles
+
+PICTURES = Path(__file__).parents[3] / "docs" / "pictures"
 
 
 @pytest.fixture
@@ -84,3 +93,41 @@ def test_tensorboard_gets_every_number(runs: list[Path], tmp_path: Path) -> None
     content = written.read_bytes()
     assert content.count(b"train_mean_nll") == 100
     assert b"tinkex/tiny" in content
+
+
+def test_the_documentations_charts_are_what_it_draws() -> None:
+    """Of two real runs, as `make observer-browser` has kept them."""
+    runs = [PICTURES / "runs" / name for name in ("rank-16", "rank-2")]
+    told = tinkex("plot", *runs, environ={"COLUMNS": "90"})
+    if "PICTURES" in os.environ:
+        (PICTURES / "plot.txt").write_text(told.out)
+        drawn = draw_picture(open_runs(runs), metrics=["loss", "tokens_per_second"])
+        Image.open(io.BytesIO(drawn)).convert("RGB").quantize(64).save(PICTURES / "plot.png", optimize=True)
+
+    assert told.out == (PICTURES / "plot.txt").read_text()
+    assert len(draw_picture(open_runs(runs))) > 10_000
+
+
+def test_a_real_runs_numbers_reach_tensorboard_and_loggers(tmp_path: Path) -> None:
+    """Of a run of the daemon: every step once, its seconds apart."""
+
+    class Board:
+        config: ClassVar[dict[str, object]] = {}
+        steps: ClassVar[list[int]] = []
+
+        def log(self, values: dict[str, float], *, step: int) -> None:
+            assert values["train_mean_nll"] > 0
+            self.steps.append(step)
+
+        def finish(self) -> None:
+            self.config["finished"] = True
+
+    run = PICTURES / "runs" / "rank-16"
+    told = tinkex("export", run, "--tensorboard", tmp_path, "--json")
+    exporter = Exporter(RunFiles(run), RunLogger(Board()))
+    pushed = exporter.push()
+    exporter.close()
+
+    assert told.document["steps"] == pushed == len(Board.steps)
+    assert Board.steps == list(range(pushed))
+    assert Board.config == {"finished": True}

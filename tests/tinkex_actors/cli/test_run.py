@@ -129,3 +129,11 @@ def test_a_run_is_seen_on_its_page_while_it_trains(folder: Path, where: str) -> 
         assert words in shown.out
     assert f'"url": "{served["base_url"]}"' in stderr
     assert not (folder / "runs" / "observer.json").exists()
+
+
+def test_leave_to_act_needs_a_page(folder: Path) -> None:
+    """An option that does nothing would look as if it had done something."""
+    told = inside.tinkex("run", "--allow-control", folder / "plan.toml")
+
+    assert told.status == 2
+    assert "goes with --observe" in told.err

@@ -1,14 +1,23 @@
 """``tinkex top``, over a real observer in a process of its own."""
 
+import io
+import json
+import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.tinkex_actors.cli.inside import Told, tinkex
 from tests.tinkex_actors.cli.process import environment, read_line
+from tinkex_actors.cli.top import draw
+
+PICTURES = Path(__file__).parents[3] / "docs" / "pictures"
 
 _PROGRAM = """
 import sys, trio
@@ -67,7 +76,15 @@ def test_the_process_is_found_by_its_folder_and_shown(observed: tuple[Path, str]
     """Its tree, its run, its requests, what waits, and what happened; without colour off a terminal."""
     shown = _shown(tinkex("top", observed[0]))
 
-    for words in ("worker", "running", "42", "1.25", "sample", "waits for the server", "ChildCrashed"):
+    for words in (
+        "worker",
+        "running",
+        "42",
+        "1.25",
+        "sample",
+        "waits for the server",
+        "crashed RuntimeError: on purpose",
+    ):
         assert words in shown
     assert "\x1b" not in shown
 
@@ -89,3 +106,17 @@ def test_nobody_and_a_wrong_token_are_told_apart(observed: tuple[Path, str], tmp
     assert (nobody.status, wrong.status) == (1, 1)
     assert "no process with an observer" in nobody.err
     assert "401" in wrong.err
+
+
+def test_the_documentations_picture_is_what_it_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a real process, as `make observer-browser` has kept what it said."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True, highlight=False)
+    console.print(draw(json.loads((PICTURES / "state.json").read_text())))
+
+    # The fonts of its style would be fetched from elsewhere.
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="tinkex top", unique_id="top"), flags=re.DOTALL)
+    if "PICTURES" in os.environ:
+        (PICTURES / "top.svg").write_text(svg)
+    assert svg == (PICTURES / "top.svg").read_text()

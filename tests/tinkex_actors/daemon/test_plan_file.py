@@ -193,11 +193,9 @@ def test_a_fault_of_the_page_is_found_with_the_plan(
 
 def test_a_page_without_its_libraries_is_a_fault(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to install."""
-    monkeypatch.setattr("tinkex_actors.daemon.plan_checks.missing_extra", lambda: "starlette")
+    monkeypatch.setattr("tinkex_actors.daemon.plan_checks.missing_extra", lambda: "h11")
 
-    assert faults(folder, GOOD + "[observer]\n") == [
-        (10, "observer", "needs starlette; install tinkex-actors[observer]")
-    ]
+    assert faults(folder, GOOD + "[observer]\n") == [(10, "observer", "needs h11; install tinkex-actors[observer]")]
 
 
 def test_a_servers_address_is_checked_without_a_key_and_its_model_where_it_is_known(folder: Path) -> None:

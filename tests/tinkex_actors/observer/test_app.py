@@ -116,18 +116,74 @@ async def test_requests_are_told_with_their_latencies() -> None:
 async def test_without_the_token_nothing_is_told(path: str) -> None:
     """Nor with another; the page itself holds nothing, and comes."""
     settings = ObserverSettings(token=TOKEN)
+    path = f"{path}?token={TOKEN}"  # addresses are written down everywhere: it counts nothing there
     for headers in ({}, {"authorization": "Bearer another-token-of-letters"}, {"cookie": f"token={TOKEN}"}):
         async with open_scene(settings, headers) as scene:
             assert (await scene.http.get(path)).status_code == 401
             assert (await scene.http.get("/")).status_code == 200
 
 
-async def test_a_request_that_means_another_host_is_refused() -> None:
-    """A name bent to the loopback would let any site read along."""
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:80", 200),
+        ("localhost:1", 200),
+        ("[::1]:80", 200),
+        ("[::1]", 200),
+        ("evil.example", 421),
+        ("evil.example:80", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example:80", 421),
+        ("127.0.0.1@evil.example", 421),
+        ("10.0.0.1", 421),
+    ],
+)
+async def test_a_request_that_means_another_host_is_refused(host: str, status: int) -> None:
+    """A name bent to the loopback would let any site read along, and the page itself tell it where it is."""
     async with open_scene() as scene:
-        for host, status in (("evil.example", 421), ("evil.example:80", 421), ("localhost:1", 200), ("127.0.0.1", 200)):
-            answer = await scene.http.get("/api/state", headers={"host": host})
-            assert answer.status_code == status, host
+        for path in ("/", "/api/state", "/healthz"):
+            assert (await scene.http.get(path, headers={"host": host})).status_code == status
+
+
+async def test_no_other_site_is_let_in() -> None:
+    """Browsers let a site read another's answers, or send it more than a form, only if that one says so."""
+    async with open_scene(ObserverSettings(allow_control=True)) as scene:
+        asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+        answers = [
+            await scene.http.get("/api/state", headers=asked),
+            await scene.http.options("/api/control", headers=asked),
+            await scene.http.get("/api/control"),
+        ]
+
+    assert [one.status_code for one in answers] == [200, 405, 405]
+    assert not any(name.startswith("access-control") for one in answers for name in one.headers)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../settings.py", "/%2e%2e/settings.py", "/page.css/../../settings.py", "//etc/passwd", "/settings.py", "/."],
+)
+async def test_no_file_but_the_pages_own_is_given(path: str) -> None:
+    """Paths are names in a table here, and no way into a folder."""
+    async with open_scene() as scene:
+        host, port = scene.page.base_url.removeprefix("http://").split(":")
+        async with await trio.open_tcp_stream(host, int(port)) as stream:
+            await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            answer = b"".join([piece async for piece in stream])
+
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_words_that_no_encoding_takes_are_shown_all_the_same() -> None:
+    """A file's name in an error may hold bytes that are no text; the page goes on."""
+    async with open_scene() as scene:
+        many = await scene.root.start_supervisor("many", dynamic=True)
+        await many.start_child(Worker, name="caf\udce9")
+
+        node = await scene.node("root/many")
+
+    assert [child["name"] for child in node["children"]] == ["caf\udce9"]
 
 
 async def test_orders_need_leave_and_the_token_in_a_header() -> None:
@@ -190,19 +246,24 @@ async def test_an_order_that_makes_no_sense_is_refused_with_the_reason(path: str
         assert scene.worker.life == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"path": 1, "action": "stop"}', b"x" * 20_000])
-async def test_a_body_that_is_no_order_is_refused(body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 400), (b"[]", 400), (b"{", 400), (b'{"path": 1, "action": "stop"}', 400), (b"[" * 9000, 400), (b"x" * 20_000, 413)],
+)  # fmt: skip
+async def test_a_body_that_is_no_order_is_refused(body: bytes, status: int) -> None:
     """Whatever its length."""
     async with open_scene(ObserverSettings(allow_control=True)) as scene:
         answer = await scene.http.post("/api/control", content=body)
 
-    assert answer.status_code == 400
+    assert answer.status_code == status
 
 
 async def test_the_page_asks_nobody_else() -> None:
     """It works without internet, and no third party learns of it: no address in it, and a policy that forbids any."""
     folder = Path(tinkex_actors.observer.__file__).parent
-    texts = [(folder / name).read_text() for name in ("page.html", "page.css", "page.js")]
+    texts = [
+        (folder / name).read_text() for name in ("page.html", "page.css", "line.js", "tree.js", "panels.js", "actor.js")
+    ]
     async with open_scene() as scene:
         answer = await scene.http.get("/")
 
