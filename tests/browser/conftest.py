@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ def browser() -> "Generator[Browser]":
 
 
 @contextmanager
-def running(module: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+def running(module: str, *arguments: object) -> Generator[subprocess.Popen[str]]:
     """Run a module of this folder as a program of its own."""
     with subprocess.Popen(
         [sys.executable, "-m", f"tests.browser.{module}", *map(str, arguments)],
