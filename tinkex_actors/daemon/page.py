@@ -75,7 +75,9 @@ class Page:
             except OSError as fault:
                 _log.warning("the observer's page is not served; the runs go on", error=str(fault), next_try_in=delay)
             finally:
-                self.opened, self._served = None, trio.Event()
+                self.opened = None
+                if self._served.is_set():  # who waits already waits for this very event
+                    self._served = trio.Event()
                 self._tried.set()
             await trio.sleep(delay)
 

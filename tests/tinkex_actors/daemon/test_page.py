@@ -70,11 +70,15 @@ async def test_a_taken_address_costs_no_run_anything(tmp_path: Path, caplog: pyt
     async with open_world(tmp_path) as world:
         await world.train(world.plan({"calm": world.run()}))
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            plan = world.plan({"hit": world.run()}, observer=ObserverPlan(port=taken.getsockname()[1]))
-            async with world.daemon(plan) as daemon:
+            page = ObserverPlan(port=taken.getsockname()[1])
+            plan = world.plan({"hit": world.run()}, observer=page)
+            async with world.daemon(plan) as daemon, trio.open_nursery() as nursery:
                 assert daemon.page is None
+                nursery.start_soon(daemon.wait_for_page)  # waits through attempts in vain
                 with trio.fail_after(60):
                     endings = await daemon.wait()
+                    taken.close()
+                    assert (await daemon.wait_for_page()).base_url.endswith(f":{page.port}")
 
         assert endings["hit"].state is RunState.DONE
         assert world.rows("hit") == world.rows("calm")
