@@ -1,5 +1,6 @@
 """Every program of the documentation prints what its page says it prints."""
 
+import os
 import runpy
 import subprocess
 import sys
@@ -27,8 +28,22 @@ SERVED = [*(EXAMPLES / "client").glob("*.py"), *(EXAMPLES / "losses").glob("*.py
 
 
 @pytest.mark.parametrize("program", sorted(SERVED), ids=lambda path: path.stem)
-def test_a_program_that_talks_to_a_server_prints_what_its_page_shows(program: Path, tmp_path: Path) -> None:
-    """As its reader would run it: a process of its own, real time, real sockets, no key in the environment."""
+def test_a_program_that_talks_to_a_server_prints_what_its_page_shows(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Real time, real sockets, no key in the environment; in this process, since a new one needs seconds to begin."""
+    for name in [name for name in os.environ if name.startswith(("TINKER_", "TINKEX_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    runpy.run_path(str(program), run_name="__main__")
+
+    assert capsys.readouterr().out == program.with_suffix(".out").read_text()
+
+
+def test_a_program_runs_as_its_reader_would_run_it(tmp_path: Path) -> None:
+    """A process of its own, in which every warning is an error and nothing was imported before."""
+    program = EXAMPLES / "client" / "order.py"
     done = subprocess.run(
         [sys.executable, "-W", "error", program], capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False
     )
