@@ -66,21 +66,30 @@ class Connection:
         Raises:
             httpx.TransportError: There is no answer, or it cannot be read.
         """
-        self.reader = ResponseReader(self._limits, is_head=request.is_head)
+        reader, wire = self.reader, self._wire
+        reader.begin(is_head=request.is_head)
         self.is_used = True
+        self._is_wholly_sent = False
         self._read_timeout = timeouts.read
-        self._sent_before = self._wire.sent_bytes
+        self._sent_before = wire.sent_bytes
         try:
-            await self._send(request, timeouts)
-            while not self.reader.status:
-                await self._receive()
+            try:
+                if wire.start(request.pieces()) and request.stream is None:
+                    self._is_wholly_sent = True
+                else:
+                    await self._upload(request.stream, timeouts)
+            except httpx.WriteError as failure:
+                await self._hear_last_words(failure)
+            self.deadline.arm(self._read_timeout, httpx.ReadTimeout)
+            while not reader.status:
+                self._take(await wire.receive())
         except BaseException:
             self.close()
             raise
 
     def pause(self) -> None:
         """Nobody waits for the server until something is read again."""
-        self.deadline.arm(None, None, trio.current_time())
+        self.deadline.arm(None, None)
 
     async def read_some(self) -> bytes:
         """Read the next content; nothing at its end. Closed if that fails.
@@ -91,10 +100,10 @@ class Connection:
             httpx.TransportError: The content ends too early, or cannot be read.
         """
         reader = self.reader
-        self.deadline.arm(self._read_timeout, httpx.ReadTimeout, trio.current_time())
+        self.deadline.arm(self._read_timeout, httpx.ReadTimeout)
         try:
             while not reader.pieces and not reader.is_complete:
-                await self._receive()
+                self._take(await self._wire.receive())
         except BaseException:
             self.close()
             raise
@@ -119,7 +128,7 @@ class Connection:
 
     def rest(self, until: float) -> None:
         """Wait for the next exchange, at most *until* then."""
-        self.deadline.arm(until, None, trio.current_time())
+        self.deadline.arm(until, None)
 
     def expire(self) -> None:
         """The deadline has come."""
@@ -134,21 +143,9 @@ class Connection:
             self._wire.close()
             self._on_close(self)
 
-    async def _send(self, request: LeanRequest, timeouts: Timeouts) -> None:
-        """Send all of it, or until the server begins to answer; then allow it its time to answer."""
-        self._is_wholly_sent = False
-        try:
-            if self._wire.start(request.pieces()) and request.stream is None:
-                self._is_wholly_sent = True
-            else:
-                await self._upload(request.stream, timeouts)
-        except httpx.WriteError as failure:
-            await self._hear_last_words(failure)
-        self.deadline.arm(self._read_timeout, httpx.ReadTimeout, trio.current_time())
-
     async def _upload(self, stream: FramedBody | None, timeouts: Timeouts) -> None:
         """Send what the kernel did not take at once, and what comes after it, with an ear on the server."""
-        self.deadline.arm(timeouts.write, httpx.WriteTimeout, trio.current_time())
+        self.deadline.arm(timeouts.write, httpx.WriteTimeout)
         upload = trio.CancelScope()
         faults: list[httpx.TransportError] = []
         async with beside(partial(self._listen, upload, faults)):
@@ -163,7 +160,7 @@ class Connection:
     async def _send_stream(self, stream: FramedBody, timeouts: Timeouts) -> None:
         async with aclosing(stream):
             async for piece in stream:
-                self.deadline.arm(timeouts.write, httpx.WriteTimeout, trio.current_time())
+                self.deadline.arm(timeouts.write, httpx.WriteTimeout)
                 if piece and not self._wire.start((piece,)):
                     await self._wire.finish()
                 self.pause()  # the next piece may take its maker as long as it likes
@@ -172,7 +169,7 @@ class Connection:
         """End the upload when the server answers before it is over; interim answers are none."""
         try:
             while not self.reader.status:
-                await self._receive()
+                self._take(await self._wire.receive())
         except httpx.TransportError as fault:
             faults.append(fault)
         upload.cancel()
@@ -181,15 +178,14 @@ class Connection:
         """A server that refuses a request may answer and hang up while it is being sent: the answer counts."""
         if self.is_untouched():
             raise failure
-        self.deadline.arm(self._read_timeout, httpx.ReadTimeout, trio.current_time())
+        self.deadline.arm(self._read_timeout, httpx.ReadTimeout)
         try:
             while not self.reader.status:
-                await self._receive()
+                self._take(await self._wire.receive())
         except httpx.TransportError:
             raise failure from None
 
-    async def _receive(self) -> None:
-        data = await self._wire.receive()
+    def _take(self, data: bytes) -> None:
         if not data:
             self.reader.feed_eof()
             return
@@ -205,7 +201,7 @@ class Connection:
             await self._read_directly(reader, length)
             return
         while not reader.is_complete:
-            await self._receive()
+            self._take(await self._wire.receive())
             if reader.received_bytes > limit:
                 raise httpx.RemoteProtocolError(f"the content has more than {limit} bytes")
 

@@ -84,9 +84,11 @@ class Pool:
             httpx.TransportError: No whole answer.
         """
         connection = await self.begin(lane, request, timeouts)
-        content = await connection.read_all()
+        reader = connection.reader
+        content = reader.take() if reader.is_complete else await connection.read_all()
+        whole = Whole(reader.status, reader.headers, content)
         lane.put(connection)
-        return Whole(connection.reader.status, connection.reader.headers, content)
+        return whole
 
     def count_open(self) -> int:
         """How many connections there are."""

@@ -1,4 +1,4 @@
-"""Bytes to one response, by httptools, in whatever pieces they come.
+"""Bytes to one response after the other, by httptools, in whatever pieces they come.
 
 httptools (llhttp) is strict about framing: a second Content-Length, a Transfer-Encoding beside one, a bare line feed, a
 folded or spaced header name are errors there. What is added here: limits; only ``chunked`` as a transfer coding; responses
@@ -21,13 +21,18 @@ _VERSIONS = frozenset({"1.0", "1.1"})
 
 
 class ResponseReader:
-    """Reads one response. Feed it until :attr:`is_complete`."""
+    """Reads one response at a time: :meth:`begin`, and feed it until :attr:`is_complete`.
+
+    It stays with its connection. A parser and its reader hold one another, so a pair for each response would be left for
+    the garbage collector to find.
+    """
 
     __slots__ = (
         "_bodyless_bytes",
         "_fault",
         "_field_count",
         "_is_head",
+        "_is_parser_lost",
         "_limits",
         "_parser",
         "headers",
@@ -43,11 +48,17 @@ class ResponseReader:
         "version",
     )
 
-    def __init__(self, limits: Limits, *, is_head: bool = False) -> None:
-        """Read the answer to a request; *is_head* says that it was a HEAD."""
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._is_head = is_head
-        self._parser = HttpResponseParser(self)
+        self._is_parser_lost = True
+        self.begin(is_head=False)
+
+    def begin(self, *, is_head: bool) -> None:
+        """Expect the answer to a request; *is_head* says that it was a HEAD."""
+        if self._is_parser_lost:
+            self._parser = HttpResponseParser(self)
+        # The parser would wait for the content that a HEAD's headers describe.
+        self._is_head = self._is_parser_lost = is_head
         self._fault = ""
         self._field_count = 0
         self._bodyless_bytes = 0
@@ -114,6 +125,7 @@ class ResponseReader:
 
     def complete_with(self, content: bytes) -> None:
         """The whole content is *content*, which was read past this reader, and nothing behind it."""
+        self._is_parser_lost = True
         self.pieces = [content]
         self.is_complete = True
 
@@ -193,7 +205,6 @@ class ResponseReader:
         if coding is not None and coding.lower() != "chunked":
             self._fault = "its transfer coding is not chunked"
         elif self._is_head or self.status in _BODILESS:
-            # The parser would wait for the content that a HEAD's headers describe.
             self.is_complete = True
         elif "content-length" in self.headers:
             self.length = int(self.headers["content-length"])

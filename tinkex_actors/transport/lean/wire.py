@@ -91,8 +91,6 @@ class PlainWire:
         """Send as much as the kernel takes, in as few calls as it allows."""
         self._rest = pieces
         try:
-            if len(pieces) == 1 and self._is_sent_at_once(pieces[0]):
-                return True
             self._send_on()
         except OSError as error:
             raise lost(self._deadline, httpx.WriteError) from error
@@ -150,16 +148,6 @@ class PlainWire:
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()
 
-    def _is_sent_at_once(self, piece: Piece) -> bool:
-        """Send one piece and say whether that was all: so it is with nearly every request."""
-        try:
-            taken = self._sock.send(piece)
-        except BlockingIOError:
-            return False
-        self.sent_bytes += taken
-        self._rest = () if taken == len(piece) else [memoryview(piece)[taken:]]
-        return not self._rest
-
     def _send_on(self) -> None:
         """Send while the kernel takes something and nobody else has to wait for long."""
         pieces, before = self._rest, self.sent_bytes
@@ -168,7 +156,9 @@ class PlainWire:
                 batch = pieces[:_MAX_PIECES]
                 taken = self._sock.sendmsg(batch) if len(batch) > 1 else self._sock.send(batch[0])
                 self.sent_bytes += taken
-                self._rest = pieces = _beyond(pieces, len(batch), taken)
+                # One piece, taken whole: so it is with nearly every request.
+                is_all = len(pieces) == 1 and taken == len(pieces[0])
+                self._rest = pieces = () if is_all else _beyond(pieces, len(batch), taken)
         except BlockingIOError:
             return
 

@@ -20,7 +20,7 @@ class Candle:
         self.out_at = inf
         self._sweeper = sweeper
         sweeper.add(self)
-        self.deadline.arm(within, httpx.ReadTimeout, trio.current_time())
+        self.deadline.arm(within, httpx.ReadTimeout)
 
     def expire(self) -> None:
         self.out_at = trio.current_time()

@@ -25,7 +25,8 @@ RESPONSES = {
 
 
 def read(*pieces: bytes, is_head: bool = False, limits: Limits | None = None) -> ResponseReader:
-    reader = ResponseReader(limits or Limits(), is_head=is_head)
+    reader = ResponseReader(limits or Limits())
+    reader.begin(is_head=is_head)
     for piece in pieces:
         reader.feed(piece)
     return reader
@@ -55,6 +56,28 @@ def test_a_response_is_complete_with_its_last_byte_and_not_before(name: str) -> 
         assert not reader.is_complete
         with pytest.raises(httpx.RemoteProtocolError, match="closed the connection"):
             reader.feed_eof()
+
+
+@pytest.mark.parametrize("first", RESPONSES)
+@pytest.mark.parametrize("second", RESPONSES)
+def test_a_second_response_is_read_as_if_it_were_the_first(first: str, second: str) -> None:
+    """A connection keeps its reader; nothing of one exchange may be found in the next, whatever their framing."""
+    reader = read(RESPONSES[first])
+    reader.begin(is_head=False)
+    assert not reader.is_begun
+    reader.feed(RESPONSES[second])
+    assert found(reader) == found(read(RESPONSES[second]))
+
+
+def test_the_answer_to_a_head_and_content_read_elsewhere_leave_the_parser_waiting_for_nothing() -> None:
+    """Both end before the parser thinks so, and the next response is no content of theirs."""
+    announced = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"
+    for_head, past_parser = read(announced, is_head=True), read(announced)
+    past_parser.complete_with(bytes(500))
+    for reader in (for_head, past_parser):
+        reader.begin(is_head=False)
+        reader.feed(RESPONSES["length"])
+        assert found(reader) == found(read(RESPONSES["length"]))
 
 
 def test_an_interim_response_leaves_nothing_behind() -> None:
@@ -241,7 +264,8 @@ def h11_reading(raw: bytes, method: str) -> tuple[object, ...]:
 
 
 def our_reading(raw: bytes, method: str, cuts: list[int]) -> tuple[object, ...]:
-    reader = ResponseReader(Limits(), is_head=method == "HEAD")
+    reader = ResponseReader(Limits())
+    reader.begin(is_head=method == "HEAD")
     try:
         for begin, end in pairwise(sorted({0, len(raw), *(cut % (len(raw) + 1) for cut in cuts)})):
             reader.feed(raw[begin:end])

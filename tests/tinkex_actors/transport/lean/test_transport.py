@@ -190,7 +190,7 @@ async def test_timeouts_are_httpx_s_own() -> None:
     """Its exceptions, with the request in them."""
     async with open_stage(serve_nothing) as stage, open_client(stage) as client:
         with pytest.raises(httpx.ReadTimeout) as fault:
-            await client.get("/", timeout=0.01)
+            await client.get("/", timeout=httpx.Timeout(0.01, connect=5.0))
         assert fault.value.request.method == "GET"
 
 
