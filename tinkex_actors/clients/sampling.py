@@ -165,7 +165,7 @@ class SamplingClient:
         slot = Slot[SampleResponse](Audience(SAMPLE.name))
         operation = Operation(
             row=SAMPLE,
-            request=lambda number: evolve(request, seq_id=number),
+            request=request.numbered,
             weight_bytes=estimate_bytes(request.prompt),
         )
         entry = Entry(operation, slot)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from tinkex_actors.types._checks import INT32_MAX, integer, number, optional
 from tinkex_actors.types.ids import SequenceId
@@ -194,5 +194,15 @@ class SampleResponse:
         """
         if len(ids) != len(self.sequences):
             raise ValueError(f"expected {len(self.sequences)} sequence ids, got {len(ids)}")
-        named = zip(self.sequences, ids, strict=True)
-        return evolve(self, sequences=[evolve(sequence, sequence_id=name) for sequence, name in named])
+        # By position: `evolve` takes five times as long, and every sample passes here.
+        return SampleResponse(
+            [
+                SampledSequence(one.stop_reason, one.tokens_np, one.logprobs_np, one.topk_logprobs_np, name)
+                for one, name in zip(self.sequences, ids, strict=True)
+            ],
+            self.prompt_logprobs_np,
+            self.topk_prompt_logprobs_np,
+            self.target_prompt_logprobs,
+            self.prompt_cache_hit_tokens,
+            self.prompt_alt_tokens,
+        )

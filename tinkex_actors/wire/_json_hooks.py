@@ -17,11 +17,15 @@ from tinkex_actors.types import (
     GetServerCapabilitiesResponse,
     ImageAssetPointerChunk,
     ImageChunk,
+    ModelId,
     ModelInput,
     ModelInputChunk,
     OptimizerConfig,
     OtherOptimizerConfig,
     OtherOptimParams,
+    Promise,
+    RequestId,
+    SequenceId,
     StopRule,
     SupportedModel,
     TensorData,
@@ -45,6 +49,7 @@ def register_hooks(converter: cattrs.Converter) -> None:
     converter.register_structure_hook(bytes, lambda value, _: _read_base64(value))
     converter.register_structure_hook(ModelInput, lambda value, _: _read_model_input(converter, value))
     converter.register_structure_hook(TensorData, lambda value, _: read_tensor_json(value))
+    converter.register_structure_hook(Promise, lambda value, _: _read_promise(value))
     register_union(converter, OptimizerConfig, _read_optimizer)
     register_union(converter, DimuonParams | OtherOptimParams, _read_optim_params)
     converter.register_structure_hook_func(lambda kind: kind == dict[str, float], lambda v, _: read_metrics(v))
@@ -69,6 +74,29 @@ def _register_writers(converter: cattrs.Converter) -> None:
     converter.register_unstructure_hook(ModelInput, lambda value: {"chunks": [_write_chunk(c) for c in value.chunks]})
     for kind in (OtherOptimizerConfig, OtherOptimParams):
         converter.register_unstructure_hook(kind, lambda value: {"type": value.type, **value.fields})
+
+
+def _read_promise(value: Any) -> Promise:
+    """Read a promise; by hand, since every operation brings one."""
+    body = as_dict(value)
+    if "request_id" not in body:
+        raise Mismatch("request_id", "a value", "nothing")
+    model, names = body.get("model_id"), body.get("sample_sequence_ids")
+    return Promise(
+        RequestId(_text_at("request_id", body["request_id"])),
+        None if model is None else ModelId(_text_at("model_id", model)),
+        None if names is None else at("sample_sequence_ids", lambda: _read_names(names)),
+    )
+
+
+def _read_names(value: Any) -> tuple[SequenceId, ...]:
+    return tuple([SequenceId(_text_at(f"[{place}]", name)) for place, name in enumerate(as_list(value))])
+
+
+def _text_at(path: str, value: Any) -> str:
+    if type(value) is not str:
+        raise Mismatch(path, "text", show(value))
+    return value
 
 
 def _read_text(value: Any) -> EncodedTextChunk:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, get_args, get_or
 
 import attrs
 import cattrs
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+from cattrs.gen import make_dict_structure_fn
 
 from tinkex_actors.wire._mismatch import Mismatch, show
 
@@ -19,6 +19,8 @@ T = TypeVar("T")
 # JSON of unknown shape is Any by nature; this is the door where it becomes typed.
 Hook: TypeAlias = Callable[[Any, Any], Any]
 
+_PLAIN = frozenset({str, int, float, bool})
+"""What JSON holds as it is: asking the converter about each would be most of the writing."""
 _FAILURES = (cattrs.BaseValidationError, ValueError, TypeError, KeyError, OverflowError)
 
 
@@ -162,11 +164,18 @@ def _class_hook(kind: Any, converter: cattrs.BaseConverter) -> Hook:
 
 
 def _body_hook(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any], dict[str, Any]]:
-    write = make_dict_unstructure_fn(kind, converter)
+    names = [a.name for a in attrs.fields(kind)]
     nullable = frozenset(a.name for a in attrs.fields(kind) if a.metadata.get("nullable"))
 
     def unstructure(value: Any) -> dict[str, Any]:
-        return {name: part for name, part in write(value).items() if part is not None or name in nullable}
+        body: dict[str, Any] = {}
+        for name in names:
+            part = getattr(value, name)
+            if part is not None:
+                body[name] = part if type(part) in _PLAIN else converter.unstructure(part)
+            elif name in nullable:
+                body[name] = None
+        return body
 
     return unstructure
 

@@ -66,7 +66,7 @@ def decode_retrieved(
     """
     if PROTOBUF in content_type:
         read = _READERS.get(kind, partial(_refuse, kind))
-        return read_answer(lambda data: cast("T", read(data)), body, operation=operation, request_id=request_id)
+        return read_answer(cast("Callable[[bytes], T]", read), body, operation=operation, request_id=request_id)
     return read_answer(lambda data: _read(kind, parse(data)), body, operation=operation, request_id=request_id)
 
 

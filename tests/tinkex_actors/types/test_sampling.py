@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +11,13 @@ from tinker.types import topk_logprobs as sdk
 from tests.tinkex_actors.wire.strategies import RESPONSES
 from tinkex_actors.types import (
     EMPTY_LOGPROB,
+    PromptAltTokens,
     SampledSequence,
     SampleResponse,
     SamplingParams,
     SequenceId,
     StopReason,
+    TensorData,
     TopkLogprobs,
 )
 
@@ -100,3 +103,14 @@ def test_sequences_take_the_names_of_their_promise() -> None:
     assert named.sequences[0].tokens == SEQUENCE.tokens
     with pytest.raises(ValueError, match="expected 1 sequence ids, got 0"):
         SampleResponse([SEQUENCE]).with_sequence_ids([])
+
+
+def test_an_answer_whose_sequences_are_named_is_the_same_in_everything_else() -> None:
+    """Its fields are copied one by one: a new one must not be forgotten."""
+    table = TopkLogprobs(np.ones((2, 1), np.int32), np.ones((2, 1), np.float32))
+    scores = TensorData.from_numpy(np.ones((1, 1), np.float32))
+    sequence = SampledSequence(StopReason.STOP, np.ones(2, np.int32), np.ones(2, np.float32), table)
+    whole = SampleResponse([sequence], np.ones(2, np.float32), table, scores, 3, PromptAltTokens(scores, scores))
+    assert all(part is not None for part in attrs.astuple(whole, recurse=False))
+    named = attrs.evolve(whole, sequences=[attrs.evolve(sequence, sequence_id=SequenceId("a"))])
+    assert whole.with_sequence_ids([SequenceId("a")]) == named

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import attrs
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
@@ -390,6 +391,16 @@ ANSWERS: list[tuple[type, Any]] = [
     (types.GetServerCapabilitiesResponse, {"supported_models": ["a", {"model_name": "b"}]}),
     (types.TrainingRun, {"training_run_id": "r", "base_model": "m", "model_owner": "o", "is_lora": True, "last_request_time": "2026-01-01T00:00:00Z"}),
 ]  # fmt: skip
+
+
+def test_a_numbered_request_differs_in_its_number_and_in_nothing_else() -> None:
+    """Its fields are copied one by one: a new one must not be forgotten."""
+    full = wire.SampleRequest(
+        *(2, SAMPLE.prompt, PARAMS, Q, 0, "m", PATH, True, 3, 4, 5),
+        *(TensorData.from_numpy(np.ones((2, 2), np.int64)), 6, True),
+    )
+    assert all(part is not None for part in attrs.astuple(full, recurse=False))
+    assert full.numbered(7) == attrs.evolve(full, seq_id=7)
 
 
 @given(st.sampled_from([*[(type(r), orjson.loads(b)) for r, b in CAPTURED], *ANSWERS]), NASTY, st.data())
