@@ -9,7 +9,7 @@ import trio
 from tinkex_actors.transport.coding import compress_zstd
 from tinkex_actors.transport.endpoints import Endpoint, Question
 from tinkex_actors.transport.refusal import is_unknown_route, status_error
-from tinkex_actors.transport.seam import Answer, Body, Content, Transport
+from tinkex_actors.transport.seam import NOTHING, Answer, Body, Content, Transport
 from tinkex_actors.transport.standing import Standing
 from tinkex_actors.types.errors import NotSupportedByServer, TinkerError
 from tinkex_actors.wire.json_codec import decode_answer
@@ -55,9 +55,9 @@ async def send(  # noqa: PLR0913 - each is one part of a request
         content=await trio.to_thread.run_sync(_encode, endpoint, request) if is_large else _encode(endpoint, request),
         weight_bytes=weight_bytes,
         idempotency_key=key or f"tinkex-{token_hex(16)}",
-        headers=headers or {},
-        path_values=path_values or {},
-        query=query or {},
+        headers=headers or NOTHING,
+        path_values=path_values or NOTHING,
+        query=query or NOTHING,
         standing=standing or Standing(),
     )
     return await transport.send(endpoint, body)

@@ -18,7 +18,7 @@ from tinkex_actors.settings import Settings
 from tinkex_actors.transport.credentials import Source
 from tinkex_actors.transport.endpoints import AUTH_TOKEN
 from tinkex_actors.transport.refusal import status_error
-from tinkex_actors.transport.seam import Answer, Body, Route, Transport
+from tinkex_actors.transport.seam import Answer, Body, Route, Sending, Transport
 from tinkex_actors.types.errors import AuthenticationError, TinkerError
 from tinkex_actors.types.service import ClientConfigResponse
 from tinkex_actors.wire.json_codec import decode_answer
@@ -74,7 +74,7 @@ class Authorized:
         self._token = _NO_TOKEN
         self._exchange_lock = trio.Lock()
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Send with a credential.
 
         Raises:
@@ -83,7 +83,10 @@ class Authorized:
         """
         wants_token = self._config().pjwt_auth_enabled
         if not wants_token and self._has_plain_key and not self._is_enforced():
-            return await self._below.send(route, body)
+            return self._below.send(route, body)
+        return self._send(route, body, wants_token=wants_token)
+
+    async def _send(self, route: Route, body: Body, *, wants_token: bool) -> Answer:
         value = await self._get_token() if wants_token else await self._source.get()
         answer = await self._below.send(route, _with_key(body, value))
         if wants_token and _is_rejected(answer):

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from tinkex_actors.log import get_log
 from tinkex_actors.settings import Figures
-from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Sending, Transport
 
 _log = get_log()
 _CANNOT_PAY = 402
@@ -31,12 +31,15 @@ class Billed:
         self._began = -inf
         self._told = -inf
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Send; on a 402 wait and send the same request again, until the pause has been too long."""
+        return self._send(route, body) if route.lane in _PAUSED else self._below.send(route, body)
+
+    async def _send(self, route: Route, body: Body) -> Answer:
         attempt = body.attempt
         while True:
             answer = await self._below.send(route, evolve(body, attempt=attempt) if attempt != body.attempt else body)
-            if answer.status != _CANNOT_PAY or route.lane not in _PAUSED or not self._is_a_pause(route):
+            if answer.status != _CANNOT_PAY or not self._is_a_pause(route):
                 return answer
             delay = self._figures.billing_delay
             body.standing.last_error = f"{route.name} was answered with 402"

@@ -21,7 +21,7 @@ import trio
 from attrs import define
 
 from tinkex_actors.settings import Figures
-from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Sending, Transport
 from tinkex_actors.types.errors import APIConnectionError, APITimeoutError, CircuitOpen
 
 _FIRST_SERVER_ERROR = 500
@@ -83,16 +83,17 @@ class Breaking:
         self._below = below
         self._breaker = breaker
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Send, if the breaker lets it.
 
         Raises:
             CircuitOpen: It does not; nothing was sent.
         """
-        if route.lane is Lane.TELEMETRY:
-            return await self._below.send(route, body)
+        return self._below.send(route, body) if route.lane is Lane.TELEMETRY else self._send(route, body)
+
+    async def _send(self, route: Route, body: Body) -> Answer:
         breaker = self._breaker
-        is_probe = breaker.admit(trio.current_time())
+        is_probe = breaker.openings > 0 and breaker.admit(trio.current_time())
         if is_probe is None and not route.is_vital:
             raise self._refusal(route)
         try:

@@ -8,10 +8,11 @@ take it far below zero, so that one request larger than the whole budget still p
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from math import inf
 
 import trio
 
-from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Sending, Transport
 
 
 class ByteBudget:
@@ -45,20 +46,23 @@ class ByteBudget:
 
         Where there is room this neither waits nor lets other tasks run: a request does that anyway.
         """
-        if self._line or self._is_overdrawn():
+        if not self.take_now(size_bytes):
             await self._queue()
-        self._in_use += size_bytes
-        if self._line:
+            self._in_use += size_bytes
             self._wake_next()
+
+    def take_now(self, size_bytes: int) -> bool:
+        """Take *size_bytes* if that needs no waiting, and say whether it was taken."""
+        if self._line or self._in_use > self._size():
+            return False
+        self._in_use += size_bytes
+        return True
 
     def give_back(self, size_bytes: int) -> None:
         """Give back what was taken."""
         self._in_use -= size_bytes
         if self._line:
             self._wake_next()
-
-    def _is_overdrawn(self) -> bool:
-        return self._in_use > self._size()
 
     async def _queue(self) -> None:
         turn = trio.Event()
@@ -73,7 +77,7 @@ class ByteBudget:
 
     def _wake_next(self) -> None:
         """Wake the first in line. It leaves the line itself, so that nobody overtakes it in between."""
-        if self._line and not self._is_overdrawn():
+        if self._line and self._in_use <= self._size():
             next(iter(self._line)).set()
 
 
@@ -86,28 +90,31 @@ class Budgeted:
         """Wrap *below*; lanes without a figure are unlimited. A size that is a callable is asked each time."""
         self._below = below
         # A count is a budget in which every request weighs one, and whose last place overdraws it.
-        self._counts = {lane: ByteBudget(count - 1) for lane, count in counts.items()}
-        self._budgets = {lane: ByteBudget(size) for lane, size in sizes.items()}
+        self._held = {
+            lane: (ByteBudget(counts.get(lane, inf) - 1), ByteBudget(sizes.get(lane, inf)))
+            for lane in {*counts, *sizes}
+        }
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Wait for room in the route's lane, then send."""
-        count, budget = self._counts.get(route.lane), self._budgets.get(route.lane)
-        if count is None:
-            return await self._send_within(budget, route, body)
+        held = self._held.get(route.lane)
+        if held is not None:
+            return self._send_within(held, route, body)
+        body.standing.wait("the server's answer")
+        return self._below.send(route, body)
+
+    async def _send_within(self, held: tuple[ByteBudget, ByteBudget], route: Route, body: Body) -> Answer:
+        (count, budget), weight = held, body.weight_bytes
         body.standing.wait("room among the requests on their way")
-        await count.take(1)
+        if not count.take_now(1):
+            await count.take(1)
         try:
-            return await self._send_within(budget, route, body)
+            if not budget.take_now(weight):
+                await budget.take(weight)
+            try:
+                body.standing.wait("the server's answer")
+                return await self._below.send(route, body)
+            finally:
+                budget.give_back(weight)
         finally:
             count.give_back(1)
-
-    async def _send_within(self, budget: ByteBudget | None, route: Route, body: Body) -> Answer:
-        if budget is not None:
-            body.standing.wait("room among the requests on their way")
-            await budget.take(body.weight_bytes)
-        body.standing.wait("the server's answer")
-        try:
-            return await self._below.send(route, body)
-        finally:
-            if budget is not None:
-                budget.give_back(body.weight_bytes)

@@ -12,7 +12,7 @@ from tinkex_actors.transport.heads import HeadWriter
 from tinkex_actors.transport.lean.pool import Pool
 from tinkex_actors.transport.lean.request import LeanRequest
 from tinkex_actors.transport.no_answer import no_answer
-from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Sending, Transport
 from tinkex_actors.wire import BodyParts
 
 HOT_LANES = frozenset({Lane.SUBMIT, Lane.SAMPLE, Lane.RETRIEVE})
@@ -32,27 +32,24 @@ class DirectTransport:
         """What carries everything that is not hot."""
         return self._cold
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Send *body* and read the answer."""
         is_hot = route.lane in HOT_LANES and route.method == "POST" and not route.is_streamed
         if not is_hot or body.path_values or body.query:
-            return await self._cold.send(route, body)
-        try:
-            return await self._send_hot(route, body)
-        except httpx.RequestError as fault:
-            raise no_answer(route, self._writer.address(), fault) from fault
+            return self._cold.send(route, body)
+        return self._send_hot(route, body)
 
     async def _send_hot(self, route: Route, body: Body) -> Answer:
-        block = self._writer.block(route)
         content = body.content
         pieces, size = (
             (content.parts, content.size_bytes) if isinstance(content, BodyParts) else ((content,), len(content))
         )
-        request = LeanRequest(
-            head=self._writer.head(block, route, body, size),
-            body=pieces,
-            is_repeatable=bool(body.idempotency_key),
-        )
-        whole = await self._pool.fetch(block.lane, request, block.timeouts)
-        content = decode_content(whole.headers, whole.content)
+        try:
+            block = self._writer.block(route)
+            head = self._writer.head(block, route, body, size)
+            request = LeanRequest(head=head, body=pieces, is_repeatable=bool(body.idempotency_key))
+            whole = await self._pool.fetch(block.lane, request, block.timeouts)
+            content = decode_content(whole.headers, whole.content)
+        except httpx.RequestError as fault:
+            raise no_answer(route, self._writer.address(), fault) from fault
         return Answer(status=whole.status, headers=whole.headers, content=content)

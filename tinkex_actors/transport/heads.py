@@ -20,15 +20,15 @@ from tinkex_actors.transport.lean.request import render_head
 from tinkex_actors.transport.seam import Body, Route
 
 _MAX_BLOCKS = 100
-"""Endpoints times addresses; far more than there are, so that a server that moves for ever costs nothing."""
-
-_Key = tuple[str, str, str, str, str, str]
+"""Far more endpoints than there are."""
 
 
 @frozen(eq=False, kw_only=True)
 class Block:
     """What is the same for every request to one endpoint at one address."""
 
+    route: Route
+    address: str
     lane: Lane
     method: bytes
     target: bytes
@@ -49,7 +49,8 @@ class HeadWriter:
         self._settings = settings
         self.address = address
         self._headers = client_headers(settings)
-        self._blocks: dict[_Key, Block] = {}
+        # By identity: a row of the endpoints' table is made once, and comparing it would cost more than writing a head.
+        self._blocks: dict[int, Block] = {}
 
     def block(self, route: Route) -> Block:
         """The unchanging part for *route*, rendered if this is the first time.
@@ -58,13 +59,11 @@ class HeadWriter:
             httpx.LocalProtocolError: One of the client's own headers cannot be sent.
         """
         address = self.address()
-        key = (address, route.path, route.timeout, route.accept, route.content_type, route.content_encoding)
-        block = self._blocks.get(key)
-        if block is None:
+        block = self._blocks.get(id(route))
+        if block is None or block.address != address:
             if len(self._blocks) >= _MAX_BLOCKS:
                 self._blocks.clear()
-            headers = self._fixed_headers(route, httpx.URL(address))
-            block = self._blocks[key] = self._render(route, httpx.URL(address + route.path), headers)
+            block = self._blocks[id(route)] = self._render(route, address)
         return block
 
     def head(self, block: Block, route: Route, body: Body, size: int) -> bytes:
@@ -96,11 +95,14 @@ class HeadWriter:
             headers.pop(framing, None)
         return headers
 
-    def _render(self, route: Route, url: httpx.URL, headers: httpx.Headers) -> Block:
+    def _render(self, route: Route, address: str) -> Block:
+        url, headers = httpx.URL(address + route.path), self._fixed_headers(route, httpx.URL(address))
         method = route.method.encode("ascii")
         silence = self._silence(route)
         connect = min(self._settings.figures.connect_timeout, silence)
         return Block(
+            route=route,
+            address=address,
             lane=self._pool.lane(Origin.of(url.scheme, url.raw_host.decode("ascii"), url.port), route.lane.value),
             method=method,
             target=url.raw_path,

@@ -35,7 +35,9 @@ class Metered:
         Raises:
             APIConnectionError: As *inner* does.
         """
-        counts = self._known.get(route.name) or self._meet(route.name)
+        counts = self._known.get(route.name)
+        if counts is None:
+            counts = self._meet(route.name)
         counts.total.add()
         began = time.perf_counter()
         try:

@@ -10,4 +10,6 @@ def no_answer(route: Route, address: str, fault: httpx.RequestError) -> APIConne
     """Say what happened and with whom; httpx's own words only where they cannot hold a header."""
     kind = APITimeoutError if isinstance(fault, httpx.TimeoutException) else APIConnectionError
     words = "" if isinstance(fault, httpx.ProtocolError) else f": {fault}" * bool(str(fault))
-    return kind(f"{route.name}: no answer from {address} ({type(fault).__name__}{words})", operation=route.name)
+    return kind(
+        f"{route.name}: no answer from {address} ({type(fault).__name__}{words})", operation=route.name, attempts=1
+    )

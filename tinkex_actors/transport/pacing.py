@@ -14,7 +14,7 @@ from attrs import evolve
 
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.policy import retry_after
-from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Sending, Transport
 
 _TOO_MANY = 429
 
@@ -39,26 +39,28 @@ class Paced:
         """When sampling goes on, on trio's clock; in the past, or minus infinity, if it is not paused."""
         return self._paused_until
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Send; on a 429 wait and send the same request again, without a limit: only the caller's cancelling ends it."""
-        if route.lane is not Lane.SAMPLE:
-            return await self._below.send(route, body)
+        return self._send(route, body) if route.lane is Lane.SAMPLE else self._below.send(route, body)
+
+    async def _send(self, route: Route, body: Body) -> Answer:
         attempt = body.attempt
         while True:
-            await self._wait_for_the_pause(body)
-            answer = await self._dispatch(route, evolve(body, attempt=attempt) if attempt != body.attempt else body)
+            again = evolve(body, attempt=attempt) if attempt != body.attempt else body
+            if trio.current_time() - self._paused_until >= self._figures.throttled_window:
+                answer = await self._below.send(route, again)
+            else:
+                answer = await self._send_after_the_pause(route, again)
             if answer.status != _TOO_MANY:
                 return answer
             self._pause(answer, body)
             attempt += 1
 
-    async def _wait_for_the_pause(self, body: Body) -> None:
+    async def _send_after_the_pause(self, route: Route, body: Body) -> Answer:
         # Another 429 may move the end while we sleep.
         while trio.current_time() < self._paused_until:
             body.standing.wait("the end of the pause that the server asked for (429)", self._paused_until)
             await trio.sleep_until(self._paused_until)
-
-    async def _dispatch(self, route: Route, body: Body) -> Answer:
         if trio.current_time() - self._paused_until >= self._figures.throttled_window:
             return await self._below.send(route, body)
         body.standing.wait("one of the few places after a pause")

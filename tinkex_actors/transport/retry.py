@@ -13,7 +13,7 @@ from attrs import evolve
 
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.policy import Again, Enough, Tries, decide_retry
-from tinkex_actors.transport.seam import Answer, Body, Route, Transport
+from tinkex_actors.transport.seam import Answer, Body, Persistence, Route, Sending, Transport
 from tinkex_actors.types.errors import APIConnectionError, CircuitOpen
 
 
@@ -33,13 +33,22 @@ class Retrying:
         self._chance = chance
         self._now = now
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Send until an answer is final or the route's persistence is used up; then hand over what came last."""
+        if route.persistence is Persistence.ONCE:
+            return self._below.send(route, body)
+        return self._send(route, body)
+
+    async def _send(self, route: Route, body: Body) -> Answer:
         began = trio.current_time()
         made = sent = 0
+        outcome: Answer | APIConnectionError
         heard: Answer | APIConnectionError | None = None
         while True:
-            outcome = await self._attempt(route, evolve(body, attempt=sent) if sent else body)
+            try:
+                outcome = await self._below.send(route, evolve(body, attempt=sent) if sent else body)
+            except APIConnectionError as lost:
+                outcome = lost
             made += 1
             if not isinstance(outcome, CircuitOpen):
                 sent, heard = sent + 1, outcome
@@ -54,12 +63,6 @@ class Retrying:
                     await trio.sleep(delay)
                 case Enough():
                     return _final(heard or outcome, sent)
-
-    async def _attempt(self, route: Route, body: Body) -> Answer | APIConnectionError:
-        try:
-            return await self._below.send(route, body)
-        except APIConnectionError as lost:
-            return lost
 
     def _decide(self, route: Route, outcome: Answer | APIConnectionError, tries: Tries) -> Again | Enough:
         answer = outcome if isinstance(outcome, Answer) else None

@@ -3,12 +3,14 @@
 A transport carries bytes. It raises :class:`~tinkex_actors.types.errors.APIConnectionError` when no answer came, and hands
 over every answer that did, whatever its status: what a status means depends on who asked. Layers are transports around a
 transport, each with one concern and none knowing its neighbours; :func:`~tinkex_actors.transport.stack.open_transport`
-puts them in order.
+puts them in order. A layer that has nothing to do with a request hands on what the layer below gives, without a frame of
+its own: a sample passes all layers twice, and a thousand of them stand there at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from enum import Enum
-from typing import Literal, Protocol, Self
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 import orjson
 from attrs import field, frozen
@@ -23,6 +25,9 @@ Content = bytes | BodyParts
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""No headers, or no values: one for all requests."""
 
 _FIRST_SUCCESS_STATUS = 200
 _FIRST_REDIRECT_STATUS = 300
@@ -90,9 +95,9 @@ class Body:
     """The estimate that budgets count; not the length of ``content``."""
     idempotency_key: str = ""
     """The same for every attempt at one logical request, also after a crash."""
-    headers: Mapping[str, str] = field(factory=dict[str, str])
-    path_values: Mapping[str, str] = field(factory=dict[str, str])
-    query: Mapping[str, str] = field(factory=dict[str, str])
+    headers: Mapping[str, str] = NOTHING
+    path_values: Mapping[str, str] = NOTHING
+    query: Mapping[str, str] = NOTHING
     """What follows the ``?``, not yet encoded."""
     attempt: int = 0
     """How often this request was sent before."""
@@ -124,7 +129,7 @@ class Answer:
     """What the server said, whatever its status."""
 
     status: int
-    headers: Mapping[str, str] = field(factory=dict[str, str])
+    headers: Mapping[str, str] = NOTHING
     """Names in lower case."""
     content: bytes = b""
     attempts: int = 1
@@ -154,10 +159,14 @@ class Answer:
         return parsed
 
 
+Sending: TypeAlias = Coroutine[Any, Any, Answer]
+"""A request on its way: what ``send`` gives, to be awaited."""
+
+
 class Transport(Protocol):
     """Carries requests to one server."""
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Send *body* to *route* and wait for its answer.
 
         Cancelling gives the request up; the server may have received it or not.

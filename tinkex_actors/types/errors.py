@@ -88,7 +88,7 @@ class CircuitOpen(APIConnectionError):
     """It was not sent: the last requests went unanswered, and one at a time tries whether the server is back."""
 
     def __init__(self, message: str, *, operation: str | None = None, retry_in: float = 0.0) -> None:
-        super().__init__(message, operation=operation)
+        super().__init__(message, operation=operation, attempts=0)
         self.retry_in = retry_in
         """Seconds until the next one is let through; 0 if one is on its way."""
 
