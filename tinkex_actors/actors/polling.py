@@ -90,14 +90,14 @@ def decide_poll(
     retrieval: Retrieval[R], outcome: Answer | APIConnectionError, progress: Progress, rules: PollRules
 ) -> Verdict[R]:
     """Decide what one poll means."""
-    progress = evolve(progress, polls=progress.polls + 1)
+    if isinstance(outcome, Answer) and outcome.is_success:
+        return _read_success(retrieval, outcome, progress, rules)
+    progress = _asked_again(progress)
     if isinstance(outcome, APITimeoutError):
         # Some servers hold a poll longer than a silent connection is trusted; the timeout itself was the delay.
         return AskAgain(rules.figures.poll_delay_base, progress)
     if isinstance(outcome, APIConnectionError):
         return _later(progress, rules, rules.figures.poll_backoff_max)
-    if outcome.is_success:
-        return _read_success(retrieval, outcome, progress, rules)
     if outcome.status == _TIMEOUT:
         return _not_yet(decode_try_again(outcome.content), progress, rules)
     return _read_refusal(retrieval, outcome, progress, rules)
@@ -118,7 +118,7 @@ def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress, r
         return Failed(error)
     match found:
         case TryAgain():
-            return _not_yet(found, progress, rules)
+            return _not_yet(found, _asked_again(progress), rules)
         case MetadataOnly() if progress.payload_bytes is not None:
             return Failed(
                 ResponseInvalid(
@@ -130,19 +130,27 @@ def _read_success(retrieval: Retrieval[R], answer: Answer, progress: Progress, r
                 )
             )
         case MetadataOnly(size):
-            return AskAgain(0.0, evolve(progress, payload_bytes=max(0, size)))
+            return AskAgain(0.0, evolve(_asked_again(progress), payload_bytes=max(0, size)))
         case FutureFailure(words, category):
             return Failed(RequestFailedError(words, request_id=request_id, category=category, operation=operation.name))
         case _:
             return Value(found)
 
 
+def _asked_again(progress: Progress) -> Progress:
+    return evolve(progress, polls=progress.polls + 1)
+
+
 def _not_yet(found: TryAgain, progress: Progress, rules: PollRules) -> AskAgain:
-    """Ask again when the server says, within reason; a queue that is paused is not asked at once."""
+    """Ask again when the server says, within reason; a queue that is paused is not asked at once.
+
+    The delay is drawn out by chance: polls that began together are answered together, and need not come back together.
+    """
     figures, is_paused = rules.figures, found.queue_state in _PAUSED
     asked = figures.poll_paused_delay if is_paused else 0.0
     if found.retry_after_ms is not None:
         asked = min(max(0, found.retry_after_ms) / 1000, figures.retry_after_max)
+    asked += rules.chance * max(figures.retry_jitter * asked, figures.poll_interval_min)
     calm = evolve(
         progress,
         failures=0,

@@ -16,8 +16,7 @@ from tinkex_actors.settings import Figures
 from tinkex_actors.transport.ask import send
 from tinkex_actors.transport.budget import ByteBudget
 from tinkex_actors.transport.endpoints import RETRIEVE_FUTURE, RETRIEVE_FUTURE_PROTOBUF
-from tinkex_actors.transport.seam import Answer, Transport
-from tinkex_actors.transport.standing import Standing
+from tinkex_actors.transport.seam import Answer, Sending, Transport
 from tinkex_actors.types.errors import APIConnectionError
 from tinkex_actors.wire.futures import has_protobuf_result
 from tinkex_actors.wire.requests import RetrieveFutureRequest
@@ -56,12 +55,17 @@ class Retriever:
             ResponseInvalid: The result cannot be read.
             APIStatusError: The server refuses to be asked.
         """
+        outcome: Answer | APIConnectionError
         progress = Progress(payload_bytes=retrieval.payload_bytes)
         retrieval.operation.standing.attempts = 0
-        retrieval.operation.standing.wait("the result")
         while True:
+            retrieval.operation.standing.wait("the result")
             began = trio.current_time()
-            outcome = await self._ask_within_budget(retrieval, progress)
+            try:
+                is_announced = progress.payload_bytes is not None
+                outcome = await (self._fetch if is_announced else self._ask)(retrieval, progress)
+            except APIConnectionError as lost:
+                outcome = lost
             rules = PollRules(figures=self._figures, chance=self._chance(), now=datetime.now(UTC))
             match decide_poll(retrieval, outcome, progress, rules):
                 case Value() as value:
@@ -69,30 +73,23 @@ class Retriever:
                 case Failed(error):
                     raise error
                 case AskAgain(delay, progress):
-                    until = max(trio.current_time() + delay, began + self._figures.poll_interval_min)
+                    until = max(trio.current_time(), began + self._figures.poll_interval_min) + delay
                     _note(retrieval, outcome, progress, until)
                     await trio.sleep_until(until)
 
-    async def _ask_within_budget(self, retrieval: Retrieval[Any], progress: Progress) -> Answer | APIConnectionError:
-        """Ask; a large result that was announced is fetched when there is room for it."""
-        if progress.payload_bytes is None:
-            return await self._ask(retrieval, progress)
-        async with self._downloads.hold(progress.payload_bytes):
-            return await self._ask(retrieval, progress)
-
-    async def _ask(self, retrieval: Retrieval[Any], progress: Progress) -> Answer | APIConnectionError:
+    def _ask(self, retrieval: Retrieval[Any], progress: Progress) -> Sending:
         row = retrieval.operation.row
         headers = {"X-Tinker-Request-Iteration": str(progress.polls), "X-Tinker-Request-Type": row.request_type}
         endpoint = RETRIEVE_FUTURE_PROTOBUF if has_protobuf_result(row.result) else RETRIEVE_FUTURE
         request = RetrieveFutureRequest(
             retrieval.promise.request_id, allow_metadata_only=progress.payload_bytes is None
         )
-        # A standing of its own, since what holds a poll up is not what holds the operation up.
-        standing = Standing(responses=retrieval.operation.standing.responses)
-        try:
-            return await send(self._transport, endpoint, request, headers=headers, standing=standing)
-        except APIConnectionError as lost:
-            return lost
+        return send(self._transport, endpoint, request, headers=headers, standing=retrieval.operation.standing)
+
+    async def _fetch(self, retrieval: Retrieval[Any], progress: Progress) -> Answer:
+        """Ask for a large result that was announced, when there is room for it."""
+        async with self._downloads.hold(progress.payload_bytes or 0):
+            return await self._ask(retrieval, progress)
 
 
 def _note(retrieval: Retrieval[Any], outcome: Answer | APIConnectionError, progress: Progress, until: float) -> None:

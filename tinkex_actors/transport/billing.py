@@ -41,10 +41,11 @@ class Billed:
             answer = await self._below.send(route, evolve(body, attempt=attempt) if attempt != body.attempt else body)
             if answer.status != _CANNOT_PAY or not self._is_a_pause(route):
                 return answer
-            delay = self._figures.billing_delay
+            delay, before = self._figures.billing_delay, body.standing.waits_for
             body.standing.last_error = f"{route.name} was answered with 402"
             body.standing.wait("the account to be able to pay (402)", trio.current_time() + delay)
             await trio.sleep(delay)
+            body.standing.wait(before)
             attempt += 1
 
     def _is_a_pause(self, route: Route) -> bool:

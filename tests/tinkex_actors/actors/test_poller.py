@@ -1,5 +1,6 @@
 """The poller asks at a civil pace, side by side, and fetches large results one budget at a time."""
 
+import pytest
 import trio
 from attrs import evolve
 from trio.testing import MockClock
@@ -7,10 +8,19 @@ from trio.testing import MockClock
 from tests.tinkex_actors.fake_tinker import FIGURES, SETTINGS, FakeTinker, Say, make_trainer, open_fake
 
 
-async def test_a_server_that_says_try_again_at_once_is_not_flooded(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Say(408),
+        Say(200, b'{"type": "try_again", "request_id": "r", "queue_state": "active", "retry_after_ms": 0}'),
+        Say(429, headers={"retry-after-ms": "1"}),
+        Say(503, headers={"retry-after-ms": "1"}),
+    ],
+)
+async def test_a_server_that_says_try_again_at_once_is_not_flooded(autojump_clock: MockClock, refusal: Say) -> None:
     """However quickly it answers, one operation is asked for a few times a second."""
     fake = FakeTinker()
-    fake.fail("retrieve_future", *[Say(408)] * 40)
+    fake.fail("retrieve_future", *[refusal] * 40)
     async with open_fake(fake) as tinker:
         await make_trainer(tinker)
     pauses = [
@@ -19,6 +29,7 @@ async def test_a_server_that_says_try_again_at_once_is_not_flooded(autojump_cloc
     ]
     assert len(pauses) == 40
     assert min(pauses) >= FIGURES.poll_interval_min - 1e-9
+    assert len({round(pause, 6) for pause in pauses}) > 20  # by chance, so that many clients do not come at once
     assert autojump_clock.current_time() > 10
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 from attrs import evolve
 from hypothesis import given
@@ -49,6 +50,19 @@ def poll(
 def test_a_result_is_a_value_of_the_operations_type() -> None:
     """The poll reads what the operation's row promises."""
     assert poll(answer(200, b'{"metrics": {"a": 1.0}}')) == Value(OptimStepResponse({"a": 1.0}))
+
+
+@given(st.sampled_from([None, 0, 500, 9000]), st.sampled_from(["active", "paused_capacity"]), st.floats(0, 0.99))
+def test_chance_spreads_polls_that_were_answered_together(hint: int | None, state: str, chance: float) -> None:
+    """A thousand polls that a server ends at one moment do not all come back at one moment; and none before its time."""
+    body = {"type": "try_again", "request_id": "r", "queue_state": state, "retry_after_ms": hint}
+    asked = [
+        decide_poll(STEP, answer(408, orjson.dumps(body)), Progress(), evolve(RULES, chance=luck))
+        for luck in (0.0, chance)
+    ]
+    assert all(isinstance(verdict, AskAgain) for verdict in asked)
+    earliest, drawn = (verdict.delay for verdict in asked if isinstance(verdict, AskAgain))
+    assert drawn == pytest.approx(earliest + chance * max(0.25, 0.25 * earliest))
 
 
 @pytest.mark.parametrize("hint", [-5, 0, 500, 10**9])

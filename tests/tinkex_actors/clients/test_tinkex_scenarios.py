@@ -66,7 +66,7 @@ async def test_samplers_made_side_by_side_take_as_long_as_one(autojump_clock: Mo
 @pytest.mark.tinkex("T40")
 @pytest.mark.parametrize("not_yet", [Say(408, TRY_AGAIN), Say(200, TRY_AGAIN), Say(408, b"")])
 async def test_not_yet_is_asked_again_once_and_not_underneath(not_yet: Say, autojump_clock: MockClock) -> None:
-    """Two requests, a quarter of a second apart: neither the transport nor impatience adds another."""
+    """Two requests, a quarter to half a second apart: neither the transport nor impatience adds another."""
     fake = FakeTinker(latency=0.0)
     async with open_fake(fake) as tinker:
         trainer = await make_trainer(tinker)
@@ -74,7 +74,7 @@ async def test_not_yet_is_asked_again_once_and_not_underneath(not_yet: Say, auto
         fake.fail("retrieve_future", not_yet)
         await trainer.optim_step()
     first, second = fake.times["retrieve_future"]
-    assert second - first == FIGURES.poll_interval_min
+    assert FIGURES.poll_interval_min <= second - first < 2 * FIGURES.poll_interval_min
     assert autojump_clock.current_time() < 5
 
 
@@ -129,12 +129,11 @@ async def test_an_operation_that_failed_is_not_asked_about_again(autojump_clock:
     """Whatever its category: the server has given it up, and will say the same for ever."""
     fake = FakeTinker()
     async with open_fake(fake) as tinker:
-        update = (await make_trainer(tinker)).optim_step()
-        await update.accepted()
+        trainer = await make_trainer(tinker)
         fake.times.clear()
         fake.fail("retrieve_future", Say(200, b'{"error": "out of memory", "category": "server"}'))
         with pytest.raises(RequestFailedError, match="out of memory") as failure:
-            await update
+            await trainer.optim_step()
         assert failure.value.category is RequestErrorCategory.SERVER
     assert len(fake.times["retrieve_future"]) == 1
     assert autojump_clock.current_time() < 20
