@@ -2,7 +2,8 @@
 
 A scripted server runs in a process of its own; every subject runs in a fresh process each time, in turns, in reversed order
 every other round. The SDK appears twice, the second time as *A/A*. A ratio is the median of the rounds' ratios to the SDK's
-first run of the same round; CPU seconds of all threads of the client's process come first.
+first run of the same round; CPU seconds of all threads of the client's process come first. *The two exchanges alone* are a
+sample's requests as ready bytes over our pool, nothing read: what is above them is the client, what is in them is HTTP.
 """
 
 import argparse
@@ -99,6 +100,8 @@ def run(who: str, task: Task, port: int, trusted: Path) -> Taken:
 def measure(task: Task, port: int, trusted: Path, rounds: int) -> list[str]:
     """Run a task's subjects in turns, and draw its rows."""
     subjects = [("SDK", "sdk"), ("SDK again (A/A)", "sdk"), ("ours", task.ours)]
+    if task.work == "sample" and task.ours == "ours":
+        subjects.append(("the two exchanges alone", "pool"))
     taken: list[list[Taken]] = [[] for _ in subjects]
     for number in range(rounds):
         order = range(len(subjects))

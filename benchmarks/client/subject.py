@@ -23,10 +23,15 @@ from attrs import define
 from benchmarks.client.batch import SAMPLE_LENGTH, batch
 from tinkex_actors import Settings, open_tinker
 from tinkex_actors.clients.tinker import TinkerClient
-from tinkex_actors.transport.lean.limits import Limits
+from tinkex_actors.transport.lean.dialing import Origin
+from tinkex_actors.transport.lean.limits import Limits, Timeouts
+from tinkex_actors.transport.lean.pool import open_pool
+from tinkex_actors.transport.lean.request import LeanRequest
 from tinkex_actors.transport.lean.transport import LeanTransport
-from tinkex_actors.types import Datum, ModelInput, SamplingParams
+from tinkex_actors.types import Datum, ModelInput, SamplingParams, SamplingSessionId
+from tinkex_actors.wire import SampleRequest, encode_json
 
+OK = 200
 Deed = Callable[[], Awaitable[object]]
 
 
@@ -149,6 +154,46 @@ async def _our_steps(client: TinkerClient, options: argparse.Namespace, watch: W
     return {"stall_ms": median(wall) * 1e3, "stall_cpu_ms": max(cpu) * 1e3}
 
 
+# ---------------------------------------------------------------------- the network alone
+
+_HEAD = (
+    b"POST /api/v1/%b HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip, deflate, zstd\r\n"
+    b"User-Agent: tinkex-actors/0.0.0 (AsyncTinker/Python 0.38.0)\r\nX-API-Key: tml-bench\r\n"
+    b"X-Stainless-Package-Version: 0.38.0\r\nX-Stainless-OS: Linux\r\nX-Stainless-Arch: x64\r\n"
+    b"X-Stainless-Runtime: CPython\r\nX-Stainless-Runtime-Version: 3.11.0\r\nAccept: application/json\r\n"
+    b"Content-Type: application/json\r\nX-Idempotency-Key: tinkex-Q-0\r\nContent-Length: %d\r\n\r\n%b"
+)
+
+
+async def pool(options: argparse.Namespace, watch: Watch) -> dict[str, float]:
+    """What a sample cannot do without: its two exchanges over our pool, as bytes that are ready, and nothing read."""
+    prompt, params = ModelInput.from_ints(np.arange(SAMPLE_LENGTH, dtype=np.int32)), SamplingParams(SAMPLE_LENGTH)
+    asked = encode_json(SampleRequest(1, prompt, params, SamplingSessionId("Q"), 0))
+    requests = [
+        LeanRequest(head=_HEAD % (name, len(body), body), is_repeatable=True)
+        for name, body in ((b"asample", asked), (b"retrieve_future", b'{"request_id":"s1","allow_metadata_only":true}'))
+    ]
+    url, timeouts = httpx.URL(options.url), Timeouts(connect=5.0, read=60.0, write=60.0, pool=60.0)
+    async with open_pool() as opened:
+        lanes = [opened.lane(Origin.of(url.scheme, url.host, url.port), name) for name in ("sample", "retrieve")]
+
+        async def crowd(count: int) -> None:
+            async def one() -> None:
+                for _ in range(count // options.concurrency):
+                    for lane, request in zip(lanes, requests, strict=True):
+                        assert (await opened.fetch(lane, request, timeouts)).status == OK
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(options.concurrency):
+                    nursery.start_soon(one)
+
+        await crowd(options.concurrency)
+        watch.start()
+        await crowd(options.count)
+        watch.stop()
+    return {}
+
+
 # ---------------------------------------------------------------------- the official SDK
 
 
@@ -206,14 +251,17 @@ async def _sdk_steps(trainer: Any, data: Sequence[Any], adam: Any, options: argp
 def main() -> None:
     """Do the work and print what it took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.client.subject", description=__doc__)
-    parser.add_argument("who", choices=["ours", "ours-httpx", "sdk"])
+    parser.add_argument("who", choices=["ours", "ours-httpx", "pool", "sdk"])
     parser.add_argument("work", choices=["sample", "train"])
     parser.add_argument("--url", required=True)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--concurrency", type=int, default=100)
     options = parser.parse_args()
     watch = Watch()
-    more = asyncio.run(sdk(options, watch)) if options.who == "sdk" else trio.run(ours, options, watch)
+    if options.who == "sdk":
+        more = asyncio.run(sdk(options, watch))
+    else:
+        more = trio.run(pool if options.who == "pool" else ours, options, watch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     taken = {"cpu_ms": watch.cpu * 1e3 / options.count, "wall_ms": watch.wall * 1e3 / options.count, "peak_mb": peak}
     print(json.dumps(taken | more))
