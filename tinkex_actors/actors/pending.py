@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, TypeVar
 
 import trio
-from attrs import define, field
+from attrs import define
 
 from tinkex_actors.actors.errors import OperationWithdrawn, fresh
 from tinkex_actors.log import get_log
@@ -59,26 +59,24 @@ class Slot(Generic[T]):
     """Why it failed, once it has."""
     on_settled: Callable[[Exception | None], None] | None = None
     """Told of the fate, in the step in which it is written."""
+    is_settled: bool = False
+    """Whether the fate is known."""
     _value: T | None = None
-    _accepted: trio.Event = field(factory=trio.Event)
-    _settled: trio.Event = field(factory=trio.Event)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the fate is known."""
-        return self._settled.is_set()
+    # Most slots have one waiter for the fate and none for the promise: what nobody waits for is not made.
+    _accepted: trio.Event | None = None
+    _settled: trio.Event | None = None
 
     def accept(self, promise: Promise) -> None:
         """The server has taken the request. May be said again: a resend brings the same promise."""
         self.promise = promise
-        self._accepted.set()
+        if self._accepted is not None:
+            self._accepted.set()
 
     def succeed(self, value: T) -> None:
         """Write down the result; what is already settled stays."""
         if not self.is_settled:
             self._value = value
-            self._accepted.set()
-            self._settled.set()
+            self._settle()
             if self.on_settled is not None:
                 self.on_settled(None)
 
@@ -86,28 +84,43 @@ class Slot(Generic[T]):
         """Write down the failure; what is already settled stays."""
         if not self.is_settled:
             self.error = error
-            self._accepted.set()
-            self._settled.set()
+            self._settle()
             self.audience.tell(error)
             if self.on_settled is not None:
                 self.on_settled(error)
 
     async def wait_settled(self) -> None:
         """Wait for the fate, whatever it is."""
+        if self.is_settled:
+            await trio.lowlevel.checkpoint()
+            return
+        if self._settled is None:
+            self._settled = trio.Event()
         await self._settled.wait()
 
     async def wait_accepted(self) -> None:
         """Wait for the server's promise; raise if there will be none."""
-        await self._accepted.wait()
+        if self.is_settled or self.promise is not None:
+            await trio.lowlevel.checkpoint()
+        else:
+            if self._accepted is None:
+                self._accepted = trio.Event()
+            await self._accepted.wait()
         if self.promise is None:
             self._raise_failure()
 
     async def wait(self) -> T:
         """Wait for the fate, and return or raise it; each waiter gets an exception of its own."""
-        await self._settled.wait()
+        await self.wait_settled()
         self._raise_failure()
         # Only None itself can be None here: a settled slot without an error has its value.
         return self._value  # type: ignore[return-value]
+
+    def _settle(self) -> None:
+        self.is_settled = True
+        for event in (self._accepted, self._settled):
+            if event is not None:
+                event.set()
 
     def _raise_failure(self) -> None:
         if self.error is not None:
@@ -191,8 +204,15 @@ class Pending(Generic[T]):
         self._slots[0].audience.has_listened = True
 
     async def _wait(self) -> T:
-        async with _Listening(self):
+        is_cancelled = False
+        self._come()
+        try:
             values = [await slot.wait() for slot in self._slots]
+        except trio.Cancelled:
+            is_cancelled = True
+            raise
+        finally:
+            self._go(is_cancelled=is_cancelled)
         if not self._result:
             self._result.append(self._combine(values))
         return self._result[0]
@@ -216,17 +236,3 @@ class Pending(Generic[T]):
             slot.audience.leave()
             if slot.error is not None:
                 slot.audience.tell(slot.error)
-
-
-class _Listening:
-    """One waiter's presence."""
-
-    def __init__(self, pending: Pending[Any]) -> None:
-        self._pending = pending
-
-    async def __aenter__(self) -> None:
-        self._pending._come()  # noqa: SLF001 - one module's two halves
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        is_cancelled = kind is not None and issubclass(kind, trio.Cancelled)
-        self._pending._go(is_cancelled=is_cancelled)  # noqa: SLF001 - one module's two halves

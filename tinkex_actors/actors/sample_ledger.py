@@ -1,7 +1,8 @@
 """A sampling session's requests: plain data that outlives every life of the actor that works it off.
 
 Samples have numbers too, so that a repeat is recognised, but no order: any number of them are open at once, and a gap
-means nothing. A withdrawn sample is simply gone from ``open``; whoever works on it notices when it is knocked.
+means nothing. A withdrawn sample is gone from ``open``; whoever works on it is knocked, and finds its number among the
+withdrawn.
 """
 
 from collections import deque
@@ -39,6 +40,8 @@ class SampleLedger:
     waiting: deque[Entry | StreamPlace] = field(factory=deque[Entry | StreamPlace])
     open: dict[int, Entry] = field(factory=dict[int, Entry])
     """Numbered and not yet answered; with a promise or, in doubt, without."""
+    withdrawn: list[int] = field(factory=list[int])
+    """Numbers that were open and are not wanted any more: to be emptied by whoever works on them."""
     streams: dict[int, StreamPlace] = field(factory=dict[int, StreamPlace])
     """Numbered and not yet closed. They are read by their users, and worked off by nobody."""
     answered: int = 0
@@ -113,7 +116,8 @@ class SampleLedger:
         if entry in self.waiting:
             self.waiting.remove(entry)
         elif entry.number is not None:
-            self.open.pop(entry.number, None)
+            del self.open[entry.number]
+            self.withdrawn.append(entry.number)
         entry.slot.fail(OperationWithdrawn(f"{entry.operation.name} was cancelled"))
         self.knock()
         return True
@@ -129,6 +133,7 @@ class SampleLedger:
     def abandon(self, entry: Entry, error: Exception) -> None:
         """Fail an open sample for want of an answer, and let whoever works on it know."""
         if entry.number is not None and self.open.pop(entry.number, None) is not None:
+            self.withdrawn.append(entry.number)
             entry.slot.fail(error)
             self.knock()
 

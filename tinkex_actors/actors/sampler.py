@@ -5,6 +5,8 @@ promise the server has lost becomes a new request, a few times. A sample that no
 and the server is told where it listens.
 """
 
+from collections import deque
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -13,7 +15,7 @@ import trio
 from tinkex_actors.activity import working_on
 from tinkex_actors.actors.completions import Completions
 from tinkex_actors.actors.crash_door import Crashable
-from tinkex_actors.actors.ledger import Entry
+from tinkex_actors.actors.ledger import Entry, nobody
 from tinkex_actors.actors.operation import Retrieval, Value
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.retriever import Retriever
@@ -29,6 +31,8 @@ from tinkex_actors.types.ids import RequestId
 from tinkex_actors.wire.requests import CancelFutureRequest
 
 _log = get_log()
+_SPARE_CARRIERS = 100
+"""How many tasks stay when there is nothing to carry: to begin one costs several times what it costs to wake one."""
 
 
 class Sampler(Crashable):
@@ -48,6 +52,13 @@ class Sampler(Crashable):
         self._retriever = retriever
         self._figures = figures
         self._running: dict[int, trio.CancelScope] = {}
+        """By the number of the sample: what interrupts its carrier."""
+        self._handed_out = deque[int]()
+        """Numbers of open samples that wait for a carrier to take them."""
+        self._spare = trio.lowlevel.ParkingLot()
+        """Carriers with nothing to carry."""
+        self._is_knocked = False
+        self._look = nobody
         self._completions: Completions | None = None
         self._asked_alone: set[int] = set()
         self._cancelling = trio.CapacityLimiter(1)
@@ -55,84 +66,108 @@ class Sampler(Crashable):
 
     async def on_start(self) -> None:
         """Take the ledger over where the last life left it."""
-        ref = self.ref
-        self._ledger.knock = partial(ref.cast_nowait, Sampler.work_off)
+        ledger = self._ledger
+        self._look = partial(self.ref.cast_nowait, Sampler.work_off)
+        ledger.knock = self._knock
+        ledger.withdrawn.clear()
         # Their completions may have come to the last life: they are asked for one by one.
-        self._asked_alone.update(self._ledger.open)
-        for number in self._ledger.open:
-            self.start_soon(self._carry, number)
-        ref.cast_nowait(Sampler.work_off)
+        self._asked_alone.update(ledger.open)
+        for number in ledger.open:
+            self._hand_out(number)
+        self._knock()
 
     async def work_off(self) -> None:
         """Give up what was withdrawn, and begin what waits while there is room."""
-        for number, scope in self._running.items():
-            if number not in self._ledger.open:
+        self._is_knocked = False
+        ledger, limit = self._ledger, self._figures.sample_in_flight
+        while ledger.withdrawn:
+            scope = self._running.get(ledger.withdrawn.pop())
+            if scope is not None:
                 scope.cancel()
-        limit = self._figures.sample_in_flight
         if not self._record.capabilities.bulk_poll:
             # With one poll for all of them, the server does not mind how many there are.
             limit = min(limit, self._record.config.sample_max_concurrent_requests)
-        while self._ledger.waiting and self._ledger.places_taken < limit:
-            self.start_soon(self._carry, self._ledger.begin())
+        while ledger.waiting and ledger.places_taken < limit:
+            number = ledger.begin()
+            if number in ledger.open:  # a stream has whoever reads it to carry it
+                self._hand_out(number)
 
-    # Each entry knows the type of its result.
-    async def note(self, number: int, promise: Promise | None, fate: Value[Any] | TinkerError | None) -> None:
-        """Write down how sample *number* ended; ``None`` if it was withdrawn, perhaps after *promise* was given."""
-        self._asked_alone.discard(number)
-        match fate:
-            case PromiseExpired():
-                self._ask_anew(number, fate)
-            case None:
-                if promise is not None and self._record.dynamic_config.sample_cancel_enabled:
-                    self.start_soon(self._tell_server, promise.request_id)
-            case _:
-                self._ledger.settle(number, fate)
-        if self._ledger.waiting:
-            await self.work_off()
+    def _knock(self) -> None:
+        """Look at the ledger soon. However often this is said before it is done, it is done once."""
+        if not self._is_knocked:
+            self._is_knocked = True
+            self._look()
 
-    async def _carry(self, number: int) -> None:
-        """Bring the open sample *number* to its end, beside the turn. A stream has whoever reads it for that."""
-        entry = self._ledger.open.get(number)
-        if entry is None:
-            return
-        fate: Value[Any] | TinkerError | None = None
-        with working_on(entry.operation.standing, "Sampler.sample"), trio.CancelScope() as self._running[number]:
-            try:
-                fate = await self._bring(entry, number)
-            except TinkerError as error:
-                fate = error
-            finally:
-                del self._running[number]
-        self.ref.cast_nowait(Sampler.note, number, entry.slot.promise, fate)
-
-    async def _bring(self, entry: Entry, number: int) -> Value[Any]:
-        """Submit the sample unless that is done, and wait for its result.
-
-        The slot's promise is written here and not in a turn: nobody else serves the number, and what the server has
-        promised must not be forgotten for want of a turn.
-        """
-        operation, slot = entry.operation, entry.slot
-        if slot.promise is None:
-            promise = await ask(
-                self._transport,
-                operation.row,
-                operation.request(number),
-                key=f"{self._ledger.key}-{number}",
-                weight_bytes=operation.weight_bytes,
-                standing=operation.standing,
-            )
-            entry.accept(promise)
-            self._record.learn("sequence_ids", is_there=promise.sample_sequence_ids is not None)
+    def _hand_out(self, number: int) -> None:
+        """Have the open sample *number* carried: by a carrier that is there, or by a new one."""
+        self._handed_out.append(number)
+        if self._spare:
+            self._spare.unpark()
         else:
-            promise = slot.promise
-        return await self._fetch(entry, number, promise)
+            self.start_soon(self._carry)
+
+    async def _carry(self) -> None:
+        """Bring one sample after the other to its end, beside the turn.
+
+        A carrier whose sample was withdrawn ends with it: what interrupts the one must not interrupt the next.
+        """
+        entry: Entry | None = None
+        with trio.CancelScope() as scope:
+            while not scope.cancel_called:
+                if self._handed_out:
+                    number = self._handed_out.popleft()
+                    entry = self._ledger.open.get(number)
+                    if entry is not None:
+                        await self._bring(entry, number, scope)
+                elif len(self._spare) < _SPARE_CARRIERS:
+                    await self._spare.park()
+                else:
+                    return
+        if scope.cancelled_caught and entry is not None and entry.slot.promise is not None:
+            await self._tell_server(entry.slot.promise.request_id)
+
+    async def _bring(self, entry: Entry, number: int, scope: trio.CancelScope) -> None:
+        """Submit a sample unless that is done, wait for its result, and write down how it ended.
+
+        This is written here and not in a turn. Nobody else serves the number, what the server has promised must not be
+        forgotten for want of a turn, and nothing is awaited in between that another could come before.
+        """
+        self._running[number] = scope
+        fate: Value[Any] | TinkerError
+        try:
+            with working_on(entry.operation.standing, "Sampler.sample"):
+                promise = entry.slot.promise or await self._submit(entry, number)
+                fate = await self._fetch(entry, number, promise)
+        except TinkerError as error:
+            fate = error
+        finally:
+            del self._running[number]
+            self._asked_alone.discard(number)
+        self._note(number, fate)
+
+    async def _submit(self, entry: Entry, number: int) -> Promise:
+        operation = entry.operation
+        promise = await ask(
+            self._transport,
+            operation.row,
+            operation.request(number),
+            key=f"{self._ledger.key}-{number}",
+            weight_bytes=operation.weight_bytes,
+            standing=operation.standing,
+        )
+        entry.accept(promise)
+        self._record.learn("sequence_ids", is_there=promise.sample_sequence_ids is not None)
+        return promise
 
     # Each slot knows the type of its own value.
-    async def _fetch(self, entry: Entry, number: int, promise: Promise) -> Value[Any]:
+    def _fetch(self, entry: Entry, number: int, promise: Promise) -> Awaitable[Value[Any]]:
         """Get the result of a promise, and wait first until it is complete where the server tells that of many at once."""
         completions = None if number in self._asked_alone else self._open_completions()
         if completions is None:
-            return await self._retriever.retrieve(Retrieval(entry.operation, promise))
+            return self._retriever.retrieve(Retrieval(entry.operation, promise))
+        return self._fetch_complete(completions, entry, promise)
+
+    async def _fetch_complete(self, completions: Completions, entry: Entry, promise: Promise) -> Value[Any]:
         complete = await completions.wait(promise.request_id)
         retrieval = Retrieval(entry.operation, promise, complete.payload_bytes)
         try:
@@ -142,6 +177,14 @@ class Sampler(Crashable):
             raise
         completions.note_fetched(promise.request_id)
         return value
+
+    def _note(self, number: int, fate: Value[Any] | TinkerError) -> None:
+        if isinstance(fate, PromiseExpired):
+            self._ask_anew(number, fate)
+        else:
+            self._ledger.settle(number, fate)
+        if self._ledger.waiting:
+            self._knock()
 
     def _open_completions(self) -> Completions | None:
         """Begin to poll for all samples at once, where the server offers that and nothing speaks against it."""
@@ -165,9 +208,12 @@ class Sampler(Crashable):
         renewed = self._ledger.renumber(number)
         if renewed is not None:
             self._resubmissions[renewed] = tries + 1
-            self.start_soon(self._carry, renewed)
+            self._hand_out(renewed)
 
     async def _tell_server(self, request_id: RequestId) -> None:
+        """Tell the server, where it listens, that nobody wants this any more."""
+        if not self._record.dynamic_config.sample_cancel_enabled:
+            return
         self._cancelling.total_tokens = max(self._record.dynamic_config.sample_cancel_max_batch_size, 1)
         try:
             async with self._cancelling:

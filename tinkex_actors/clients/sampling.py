@@ -337,7 +337,11 @@ def _one_by_one(request: SampleRequest) -> list[SampleRequest]:
     ]
 
 
-def _asked(request: SampleRequest) -> Asked:
+def _asked(request: SampleRequest) -> Asked | None:
+    """Say what an answer is to hold besides the sequences; ``None`` if that is nothing, as mostly."""
+    is_more = request.prompt_logprobs or request.topk_prompt_logprobs or request.topk_sample_logprobs
+    if not is_more and request.target_prompt_logprobs is None and not request.prompt_alt_tokens_k:
+        return None
     return Asked(
         prompt_length=_count_tokens(request.prompt),
         prompt_logprobs=bool(request.prompt_logprobs),
@@ -358,7 +362,7 @@ def _count_tokens(prompt: ModelInput) -> int | None:
 
 def _read_answer(
     slot: Slot[SampleResponse],
-    asked: Asked,
+    asked: Asked | None,
     needs_names: bool,  # noqa: FBT001 - bound in advance
     values: Sequence[SampleResponse],
 ) -> SampleResponse:
@@ -368,10 +372,12 @@ def _read_answer(
         NotSupportedByServer: A part that was asked for is not there.
         ResponseInvalid: The promise named another number of sequences.
     """
-    response = align_prompt(values[0], asked)
-    missing = name_missing(response, asked)
-    if missing is not None:
-        raise NotSupportedByServer(missing)
+    response = values[0]
+    if asked is not None:
+        response = align_prompt(response, asked)
+        missing = name_missing(response, asked)
+        if missing is not None:
+            raise NotSupportedByServer(missing)
     names = slot.promise.sample_sequence_ids if slot.promise is not None else None
     if names is None:
         if needs_names:

@@ -5,11 +5,12 @@ from secrets import token_hex
 from typing import TypeVar
 
 import trio
+from attrs import evolve
 
 from tinkex_actors.transport.coding import compress_zstd
 from tinkex_actors.transport.endpoints import Endpoint, Question
 from tinkex_actors.transport.refusal import is_unknown_route, status_error
-from tinkex_actors.transport.seam import NOTHING, Answer, Body, Content, Transport
+from tinkex_actors.transport.seam import NOTHING, Answer, Body, Content, Sending, Transport
 from tinkex_actors.transport.standing import Standing
 from tinkex_actors.types.errors import NotSupportedByServer, TinkerError
 from tinkex_actors.wire.json_codec import decode_answer
@@ -21,7 +22,7 @@ _LARGE = 1_000_000
 """Estimated bytes from which encoding is left to a worker thread, so that the loop goes on."""
 
 
-async def send(  # noqa: PLR0913 - each is one part of a request
+def send(  # noqa: PLR0913 - each is one part of a request
     transport: Transport,
     endpoint: Endpoint[Q],
     request: Q,
@@ -32,8 +33,8 @@ async def send(  # noqa: PLR0913 - each is one part of a request
     path_values: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
     standing: Standing | None = None,
-) -> Answer:
-    """Encode *request*, send it, and return the answer whatever its status.
+) -> Sending:
+    """Encode *request*, send it, and return the answer whatever its status. To be awaited at once.
 
     Args:
         transport: Where to send it.
@@ -52,7 +53,7 @@ async def send(  # noqa: PLR0913 - each is one part of a request
     """
     is_large = weight_bytes >= _LARGE
     body = Body(
-        content=await trio.to_thread.run_sync(_encode, endpoint, request) if is_large else _encode(endpoint, request),
+        content=b"" if is_large else _encode(endpoint, request),
         weight_bytes=weight_bytes,
         idempotency_key=key or f"tinkex-{token_hex(16)}",
         headers=headers or NOTHING,
@@ -60,7 +61,12 @@ async def send(  # noqa: PLR0913 - each is one part of a request
         query=query or NOTHING,
         standing=standing or Standing(),
     )
-    return await transport.send(endpoint, body)
+    return _send_large(transport, endpoint, request, body) if is_large else transport.send(endpoint, body)
+
+
+async def _send_large(transport: Transport, endpoint: Endpoint[Q], request: Q, body: Body) -> Answer:
+    content = await trio.to_thread.run_sync(_encode, endpoint, request)
+    return await transport.send(endpoint, evolve(body, content=content))
 
 
 def _encode(endpoint: Endpoint[Q], request: Q) -> Content:

@@ -98,10 +98,7 @@ class Budgeted:
     def send(self, route: Route, body: Body, /) -> Sending:
         """Wait for room in the route's lane, then send."""
         held = self._held.get(route.lane)
-        if held is not None:
-            return self._send_within(held, route, body)
-        body.standing.wait("the server's answer")
-        return self._below.send(route, body)
+        return self._below.send(route, body) if held is None else self._send_within(held, route, body)
 
     async def _send_within(self, held: tuple[ByteBudget, ByteBudget], route: Route, body: Body) -> Answer:
         (count, budget), weight = held, body.weight_bytes

@@ -1,11 +1,12 @@
 """What a user holds: awaitable often, safe to leave, and never silent about a failure nobody heard."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 import trio
 import trio.testing
 from structlog.testing import capture_logs
+from trio.testing import MockClock
 
 from tinkex_actors.actors.errors import OperationWithdrawn, fresh
 from tinkex_actors.actors.pending import Audience, Pending, Slot
@@ -82,6 +83,29 @@ async def test_accepted_waits_for_the_promise_only(nursery: trio.Nursery) -> Non
     assert not whole.is_done
     one.succeed(1)
     assert await whole == 1
+
+
+async def test_many_may_wait_for_one_promise_and_one_fate(autojump_clock: MockClock) -> None:
+    """Who comes second finds what the first waits on; who comes late waits no more."""
+    one = slot()
+    heard = list[str]()
+
+    async def hear(name: str, wait: Callable[[], Awaitable[object]]) -> None:
+        await wait()
+        heard.append(name)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(hear, "promise", one.wait_accepted)
+            nursery.start_soon(hear, "fate", one.wait)
+        await trio.sleep(1)
+        one.accept(PROMISE)
+        await trio.sleep(1)
+        assert heard == ["promise"] * 3
+        one.succeed(7)
+    await one.wait_accepted()
+    assert (await one.wait(), heard[3:]) == (7, ["fate"] * 3)
+    assert autojump_clock.current_time() < 3
 
 
 async def test_accepted_raises_when_there_will_be_no_promise() -> None:
