@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from time import time
 
 import httpx
 import pytest
@@ -11,10 +12,13 @@ import zstandard
 from attrs import evolve
 
 from tests.tinkex_actors.transport.lean.stage import OK, Guest, Stage, open_stage, serve_ok
+from tests.tinkex_actors.transport.test_auth import jwt
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.bottom import is_proxied, open_bottom
 from tinkex_actors.transport.lean.transport import LeanTransport
 from tinkex_actors.transport.seam import Body, Lane, Route
+from tinkex_actors.transport.stack import open_transport
+from tinkex_actors.types import ClientConfigResponse
 from tinkex_actors.types.errors import APIConnectionError, APITimeoutError
 from tinkex_actors.wire import BodyParts
 
@@ -61,6 +65,32 @@ async def test_hot_and_cold_requests_carry_the_same_headers() -> None:
         name: text for name, text in fields(cold).items() if name not in {"accept", "connection"}
     } | {"accept": "application/json"}
     assert fields(hot)["x-api-key"] == SECRET
+
+
+async def test_hot_requests_carry_the_exchanged_token_and_the_one_after_it() -> None:
+    """Their heads are rendered beforehand, with the key in them: the token must stand in its place, and alone."""
+    tokens = [jwt(time(), time() + 1000, name) for name in ("first", "second")]
+    refusal = b'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer error="invalid_token"\r\nContent-Length: 0\r\n\r\n'
+    exchanges = list[bytes]()
+
+    def say(request: bytes) -> bytes:
+        if b"/auth/token" in request:
+            exchanges.append(request)
+            content = b'{"jwt":"%b"}' % tokens[len(exchanges) - 1].encode()
+            return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content)
+        return refusal if b"revoked" in request and tokens[0].encode() in request else OK
+
+    config = ClientConfigResponse(pjwt_auth_enabled=True)
+    async with (
+        open_server(say) as (stage, heard),
+        open_transport(settings_for(stage), config=lambda: config) as transport,
+    ):
+        for content in (b"{}", b"revoked", b"{}"):
+            assert (await transport.send(HOT, Body(content=content, idempotency_key="k"))).status == 200
+    hot = [request for request in heard if request not in exchanges]
+    assert [fields(request)["x-api-key"] for request in hot] == [tokens[0], tokens[0], tokens[1], tokens[1]]
+    assert all(request.lower().count(b"x-api-key:") == 1 and SECRET.encode() not in request for request in hot)
+    assert [fields(request)["x-api-key"] for request in exchanges] == [SECRET, SECRET]
 
 
 async def test_a_header_of_one_request_wins_over_the_client_s() -> None:
