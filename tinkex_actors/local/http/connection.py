@@ -10,6 +10,7 @@ empty 400 for the work of a proxy and sends the request again.
 
 from contextlib import suppress
 from email.utils import formatdate
+from struct import pack
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -31,6 +32,11 @@ _DETAILS = {
     501: "only chunked transfer encoding is understood; send a Content-Length",
 }
 _OTHERWISE = "this is no HTTP/1.1 request; check its first line, its Host header and the form of the others"
+
+RESET = "tinkex.reset"
+"""The type of a message that an application may send instead of an answer: the client sees the connection reset. One
+that sends nothing at all has the connection closed."""
+_AT_ONCE = pack("ii", 1, 0)  # SO_LINGER of no time at all
 
 _log = get_log("tinkex_actors.local")
 
@@ -158,6 +164,11 @@ class Connection:
             h11.Response(status_code=status, headers=headers), h11.Data(data=answer.body), h11.EndOfMessage()
         )
 
+    def reset(self) -> None:
+        """Close the connection as a machine does that has forgotten it."""
+        self._stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, _AT_ONCE)
+        self._stream.socket.close()
+
     async def _take_leave(self) -> None:
         """Say that nothing more comes; a client that still sends may go on for a moment."""
         await self._stream.send_eof()
@@ -219,6 +230,9 @@ class _Exchange:
         return {"type": "http.request", "body": b"".join(parts), "more_body": not self._is_read}
 
     async def _send(self, message: Message) -> None:
+        if message["type"] == RESET:
+            self._connection.reset()
+            return
         if message["type"] == "http.response.start":
             date = (b"date", formatdate(usegmt=True).encode())
             self._head = h11.Response(status_code=message["status"], headers=[*message["headers"], date])

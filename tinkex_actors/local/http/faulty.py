@@ -1,7 +1,6 @@
 """The router with faults: an ASGI application around another.
 
-A connection is broken by beginning an answer and ending it too early: the listener then closes the connection, and the
-client sees a protocol error where it expected an answer.
+A connection is broken by returning without an answer, or by a word of our own to the `connection` below.
 """
 
 import orjson
@@ -10,6 +9,7 @@ from attrs import define, field, frozen
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tinkex_actors.local.faults import Fault, FaultKind, FaultPlan
+from tinkex_actors.local.http.connection import RESET
 from tinkex_actors.local.http.routes import PREFIX
 
 _PIECES = 10
@@ -36,7 +36,8 @@ class Faulty:
                 await _answer(send, fault.status, orjson.dumps({"detail": "a fault on demand"}))
             case FaultKind.DROP | FaultKind.STALL:
                 await trio.sleep(fault.seconds if fault.kind is FaultKind.STALL else 0)
-                await _break(send)
+            case FaultKind.RESET:
+                await send({"type": RESET})
             case FaultKind.DUPLICATE:
                 body = await _read(receive)
                 await self.app(scope, _replay(body), _Recorder())
@@ -47,11 +48,9 @@ class Faulty:
                 await self._spoil(fault, recorder, send)
 
     async def _spoil(self, fault: Fault, recorded: "_Recorder", send: Send) -> None:
-        if fault.kind is FaultKind.DROP_ANSWER:
-            await _break(send)
-        elif fault.kind is FaultKind.GARBAGE:
+        if fault.kind is FaultKind.GARBAGE:
             await _answer(send, recorded.status, self.plan.noise(len(recorded.body) or 1), recorded.content_type)
-        else:
+        elif fault.kind is FaultKind.SLOW_BODY:
             await _answer(send, recorded.status, recorded.body, recorded.content_type, seconds=fault.seconds)
 
     def _decide(self, scope: Scope) -> Fault | None:
@@ -85,12 +84,6 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"applicat
         await trio.sleep(seconds / _PIECES)
         await send({"type": "http.response.body", "body": body[start : start + step], "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _break(send: Send) -> None:
-    """Promise a body and return without it."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
-    await send({"type": "http.response.body", "body": b"", "more_body": True})
 
 
 async def _read(receive: Receive) -> bytes:
