@@ -1,7 +1,7 @@
 """The cheapest thing that has the signature of our casts: what the shape costs before there is an actor in it.
 
-``method, *args, **kwargs`` go in, are kept, and are awaited one after the other. No look-up, no check, no bound but the
-one of the last subject, no life, nobody to crash, nothing to see.
+``method, *args, **kwargs`` go in, are kept, and are awaited one after the other. No look-up, no check, no bound but that
+of the last subject, no life, nobody to crash, nothing to see.
 """
 
 from collections import deque
@@ -10,6 +10,7 @@ from typing import Any
 
 import outcome
 import trio
+import trio.testing
 from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
 
 from benchmarks.actors.ours import Counter
@@ -97,7 +98,7 @@ async def bounded(count: int) -> float:
     box = Box()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(box.read)
-        await trio.lowlevel.checkpoint()
+        await trio.testing.wait_all_tasks_blocked()
         with Stopwatch() as watch:
             for _ in range(count):
                 await box.tell_in_turn(Counter.add, 1)

@@ -3,6 +3,7 @@
 The full table is `python -m benchmarks.actors`.
 """
 
+import subprocess
 import sys
 from types import FrameType
 from typing import Self
@@ -86,6 +87,16 @@ def test_nothing_stands_between_mailbox_and_actor_unless_asked_for() -> None:
             return life.performer is life.actor and INTERCEPTOR.get() is None
 
     assert trio.run(main)
+
+
+def test_the_package_needs_nothing_but_trio_attrs_and_outcome() -> None:
+    """It stands alone: who never heard of Tinker pays for no HTTP, no arrays and no wire format."""
+    code = (
+        "import sys, supervisors; print(*sorted({name.partition('.')[0] for name in sys.modules}"
+        " & {'httpx', 'httptools', 'numpy', 'google', 'cattrs', 'structlog', 'tokenizers', 'hypothesis', 'asyncio'}))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
 
 
 def test_an_idle_actor_has_no_queue() -> None:

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 import trio
 import trio.testing
-from hypothesis import given
+from hypothesis import given, settings
 
 from supervisors import Actor, ActorCrashed, ActorNotAlive, Ref, RestartLimitExceeded, open_supervisor
 
@@ -71,6 +71,7 @@ async def strike(ref: Ref[Target], blow: str, at: float) -> None:
 
 
 @pytest.mark.parametrize("restart", ["permanent", "temporary"])
+@settings(max_examples=min(settings().max_examples, 500))  # each is a trio run of many tasks
 @given(steps=calls, blows=blows, limit=patience)
 def test_every_call_has_exactly_one_outcome(
     restart: str, steps: list[Step], blows: list[tuple[str, float]], limit: float
@@ -92,6 +93,7 @@ def test_every_call_has_exactly_one_outcome(
     assert set(outcomes) <= OUTCOMES
 
 
+@settings(max_examples=min(settings().max_examples, 500))  # each is a trio run of many tasks
 @given(steps=calls, limit=st.integers(0, 3))
 def test_no_call_hangs_when_the_supervisor_gives_up(steps: list[Step], limit: int) -> None:
     """The budget may run out anywhere."""

@@ -2,7 +2,7 @@
 
 import trio
 from attrs import define, field
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -60,6 +60,7 @@ async def read(load: Load, concurrency: int, buffer: int, stop_after: int, *, or
     return seen
 
 
+@settings(max_examples=min(settings().max_examples, 500))  # each is a trio run of many tasks
 @given(LOADS, st.integers(1, 5), st.integers(0, 5), st.integers(1, 15), st.booleans())
 def test_a_stream_gives_every_input_once_and_never_runs_too_many(
     load: Load,
