@@ -14,11 +14,18 @@ from tinkex_actors.transport.standing import Standing
 
 def begin_call(
     tracing: Tracing, owner: Mapping[str, str], standings: Sequence[Standing], *, outer: Span | None = None
-) -> Span:
-    """Begin the span of a call of so many requests: below *outer*, or below whatever is current where the user calls."""
-    name = f"tinkex.{standings[0].operation}"
-    told = {**as_attributes(owner), "tinkex.requests": len(standings)}
+) -> Span | None:
+    """Begin the span of a call of so many requests: below *outer*, or below whatever is current where the user calls.
+
+    Returns:
+        ``None`` where the call is not traced.
+    """
+    name, told = f"tinkex.{standings[0].operation}", {"tinkex.requests": len(standings)}
     span = tracing.begin(name, told) if outer is None else outer.begin(name, told)
+    if span is None:
+        return None
+    if span.is_recorded:
+        span.tell(as_attributes(owner))
     for standing in standings:
         standing.span = span
     return span
@@ -27,6 +34,8 @@ def begin_call(
 # Slots know the types of their values; how they ended is all that counts here.
 def end_when_settled(spans: Sequence[Span], slots: Sequence[Slot[Any]]) -> None:
     """End *spans* when all *slots* are settled: as failed if one of them is."""
+    if not spans[0].is_recorded:
+        return
     left = len(slots)
     failure: Exception | None = None
 

@@ -85,6 +85,8 @@ class Call:
     """What the call is a part of, where calls are traced."""
     is_last: bool = True
     """Whether *outer* ends with it."""
+    is_traced: bool = True
+    """Whether it may be traced, where calls are; a part of a call that is not traced is not."""
 
     def fail(self, error: Exception) -> None:
         """Settle every request that is not settled yet."""
@@ -144,7 +146,7 @@ class Ledger:
             )
         for entry in call.entries:
             entry.enter(self.owner, self.queue)
-        if self.tracing is not None:
+        if self.tracing is not None and call.is_traced:
             self._trace(self.tracing, call)
         self.waiting.append(call)
         self.knock()
@@ -264,6 +266,8 @@ class Ledger:
     def _trace(self, tracing: Tracing, call: Call) -> None:
         standings = [entry.operation.standing for entry in call.entries]
         span = begin_call(tracing, self.owner, standings, outer=call.outer)
+        if span is None:
+            return
         spans = [span] if call.outer is None or not call.is_last else [span, call.outer]
         end_when_settled(spans, [entry.slot for entry in call.entries])
 

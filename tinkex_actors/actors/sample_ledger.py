@@ -149,8 +149,8 @@ class SampleLedger:
     def _trace(self, tracing: Tracing, entry: Entry | StreamPlace) -> None:
         if isinstance(entry, StreamPlace):
             begin_call(tracing, self.owner, [entry.standing])  # ended when it leaves
-        else:
-            end_when_settled([begin_call(tracing, self.owner, [entry.operation.standing])], [entry.slot])
+        elif (span := begin_call(tracing, self.owner, [entry.operation.standing])) is not None:
+            end_when_settled([span], [entry.slot])
 
     def _open(self, entry: Entry) -> int:
         number = self._take_number()

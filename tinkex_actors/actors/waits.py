@@ -24,6 +24,7 @@ from tinkex_actors.types.futures import QueueState
 from tinkex_actors.types.ids import RequestId
 
 _log = get_log()
+_DRAWN = 10
 Ledgers = Mapping[str, Ledger | SampleLedger]
 
 
@@ -108,6 +109,16 @@ def _describe(client: str, one: Entry | StreamPlace, now: float) -> Wait:
         queue_state=standing.queue_state,
         queue_state_reason=standing.queue_state_reason,
     )
+
+
+def draw_waits(ledgers: Ledgers, client: str) -> str:
+    """Draw what of *client* waits, a line each, of many the first; for notebooks, also when nothing runs any more."""
+    try:
+        waits = list_waits({name: ledger for name, ledger in ledgers.items() if name == client}, trio.current_time())
+    except RuntimeError:  # outside of trio there is no time, and nobody who waits
+        return ""
+    more = [f"… {len(waits) - _DRAWN} more"] if len(waits) > _DRAWN else []
+    return "\n".join([*(str(wait) for wait in waits[:_DRAWN]), *more])
 
 
 @define

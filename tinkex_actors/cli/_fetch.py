@@ -14,14 +14,13 @@ from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from tinkex_actors.cli._errors import CommandFailed
 from tinkex_actors.cli._extract import extract
-from tinkex_actors.cli._output import Output
+from tinkex_actors.cli._output import Output, drawing_bytes
 from tinkex_actors.clients import RestClient
 from tinkex_actors.clients.download import CheckpointFiles, download_file
 from tinkex_actors.types import APIStatusError
 
 _AT_ONCE = 4
 _REFUSED_LINK = frozenset({401, 403, 410})
-_REDRAWN = 0.1
 
 
 @define(eq=False)
@@ -74,16 +73,7 @@ class Fetch:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
             return target.stat().st_size  # whole since an earlier attempt
-        bar = progress.add_task(name, total=None)
-        drawn = 0.0
-
-        def show(done: int, total: int | None) -> None:
-            nonlocal drawn
-            progress.update(bar, completed=done, total=total)
-            if trio.current_time() - drawn >= _REDRAWN or done == total:
-                drawn = trio.current_time()
-                progress.refresh()
-
+        show = drawing_bytes(progress, progress.add_task(name, total=None))
         try:
             return await download_file(self.rest, url, target, progress=show)
         except APIStatusError as refusal:

@@ -6,15 +6,17 @@ their zone, and ``null`` for what is not there. A field that is there once stays
 A table on a terminal is coloured and fits the window; elsewhere it is plain, and no value is cut or folded.
 """
 
+import math
 import sys
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
 import click
 import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +24,7 @@ T = TypeVar("T")
 
 _WIDE = 100_000
 _PAGE = 100
+_REDRAWN = 0.1
 
 
 class Output:
@@ -83,6 +86,20 @@ class Output:
         with self.console.capture() as captured:
             self.console.print(table)
         click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def drawing_bytes(progress: Progress, bar: TaskID) -> Callable[[int, int | None], None]:
+    """Make what is told how many bytes are there, and of how many; the bar is drawn anew at most ten times a second."""
+    drawn = -math.inf
+
+    def show(done: int, total: int | None) -> None:
+        nonlocal drawn
+        progress.update(bar, completed=done, total=total)
+        if time.monotonic() - drawn >= _REDRAWN or done == total:
+            drawn = time.monotonic()
+            progress.refresh()
+
+    return show
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import click
-from rich.progress import DownloadColumn
+from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from tinkex_actors.cli._asking import asks_server
 from tinkex_actors.cli._errors import CommandFailed
-from tinkex_actors.cli._output import Output, facts
+from tinkex_actors.cli._output import Output, drawing_bytes, facts
 from tinkex_actors.cli._words import say_size
 from tinkex_actors.clients import RestClient
 from tinkex_actors.clients.download import download_file
@@ -27,11 +27,9 @@ async def command(rest: RestClient, output: Output, *, session_id: str, out: Pat
         return
     target = out or Path(f"{session_id}.pftrace")
     try:
-        with output.progress(target.name, DownloadColumn()) as progress:
-            bar = progress.add_task("", total=None)
-            size = await download_file(
-                rest, url, target, progress=lambda done, total: progress.update(bar, completed=done, total=total)
-            )
+        with output.progress(target.name, DownloadColumn(), TransferSpeedColumn()) as progress:
+            show = drawing_bytes(progress, progress.add_task("", total=None))
+            size = await download_file(rest, url, target, progress=show)
     except OSError as fault:
         raise CommandFailed(f"cannot write {target}: {fault.strerror or fault}") from fault
     document = {"session_id": session_id, "destination": str(target), "file_size_bytes": size}

@@ -152,7 +152,9 @@ def enlist_custom_loss(
     second.preparation = partial(step.prepare, [entry.slot for entry in first.entries])
     if ledger.tracing is not None:
         # One call of the user's, in two of ours.
-        first.outer = second.outer = ledger.tracing.begin("tinkex.forward_backward_custom", as_attributes(ledger.owner))
+        outer = ledger.tracing.begin("tinkex.forward_backward_custom", as_attributes(ledger.owner))
+        first.outer = second.outer = outer
+        first.is_traced = second.is_traced = outer is not None
         first.is_last = False
     ledger.enlist(first)
     ledger.enlist(second)

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from tinkex_actors.html import show_facts
+from tinkex_actors.redaction import mask_url
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import send
 from tinkex_actors.transport.endpoints_rest import RestOrder, RestQuestion
@@ -89,6 +91,13 @@ class DeskClient:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {mask_url(self._desk.settings.base_url)}>"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook which server is asked."""
+        return show_facts(type(self).__name__, {"server": self._desk.settings.base_url})
 
 
 def component(name: str, value: str) -> str:

@@ -13,7 +13,9 @@ from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.preparation import refuse_a_ring
 from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.actors.waits import draw_waits
 from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
+from tinkex_actors.html import show_facts
 from tinkex_actors.transport.endpoints import OperationRow
 from tinkex_actors.types import GetInfoResponse, ModelId
 
@@ -28,6 +30,16 @@ class ModelClient:
         self._tree = tree
         self._ledger = ledger
         self._info = info
+
+    def __repr__(self) -> str:
+        what = self._base_model or "an unknown base model"
+        return f"<{type(self).__name__} {self.name}, model {self.model_id} of {what}>"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook which model it is, and what of it waits."""
+        facts = {"model": self.model_id, "base model": self._base_model, "session": self._tree.record.session_id}
+        drawing = draw_waits(self._tree.ledgers, self.name)
+        return show_facts(f"{type(self).__name__} {self.name}", facts, drawing=drawing)
 
     @property
     def name(self) -> str:

@@ -46,6 +46,9 @@ class PagedList(Generic[T]):
     def __aiter__(self) -> "PagedIterator[T]":
         return PagedIterator(self._first)
 
+    def __repr__(self) -> str:
+        return "<PagedList, asked for when it is walked>"
+
     async def page(self) -> Page[T]:
         """Ask for the first page alone: its items, and the length of the list where the server says so.
 

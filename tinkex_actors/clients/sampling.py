@@ -13,11 +13,13 @@ from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
+from tinkex_actors.actors.waits import draw_waits
 from tinkex_actors.clients.checks import check_count, check_prompt, check_sampling_params, check_text
 from tinkex_actors.clients.handle import SamplerHandle
 from tinkex_actors.clients.sample_stream import SampleStream, StreamSource
 from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
 from tinkex_actors.compute.prompt_answers import Asked, align_prompt, name_missing
+from tinkex_actors.html import show_facts
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import CREATE_SAMPLING_SESSION, SAMPLE
 from tinkex_actors.types import (
@@ -57,6 +59,14 @@ class SamplingClient:
         self._session_id = session_id
         self._base_model = base_model
         self._records_stability = records_stability
+
+    def __repr__(self) -> str:
+        return f"<SamplingClient {self.name} of {self._base_model or 'an unknown base model'}>"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what is sampled from, and what waits."""
+        facts = {"base model": self._base_model, "sampling session": self._session_id}
+        return show_facts(f"SamplingClient {self.name}", facts, drawing=draw_waits(self._tree.ledgers, self.name))
 
     @property
     def name(self) -> str:

@@ -30,6 +30,7 @@ from tinkex_actors.clients.weights_words import check_path
 from tinkex_actors.html import show_facts
 from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
+from tinkex_actors.redaction import mask_url
 from tinkex_actors.settings import FEATURE_GATES, Settings
 from tinkex_actors.tracing import Tracing
 from tinkex_actors.transport.ask import ask
@@ -85,6 +86,10 @@ class TinkerClient:
     def supervisor(self) -> Supervisor:
         """The root of the client's tree: to look at its actors one by one, to trace and to hold them up."""
         return self._tree.root
+
+    def __repr__(self) -> str:
+        session = self._tree.record.session_id or "not open"
+        return f"<TinkerClient {mask_url(self.settings.base_url)}, session {session}>"
 
     def _repr_html_(self) -> str:
         """Show the client in a notebook: where it is connected to, and its tree."""

@@ -91,6 +91,9 @@ class Tokenizer:
         """Wrap a tokenizer of the ``tokenizers`` library, or anything that does the same."""
         self._codec: Codec = _Fast(tokenizer) if isinstance(tokenizer, tokenizers.Tokenizer) else tokenizer
 
+    def __repr__(self) -> str:
+        return f"<Tokenizer {type(self._codec).__name__.removeprefix('_')}>"
+
     @classmethod
     def load(cls, name: str) -> "Tokenizer":
         """Read the tokenizer from the directory *name*, or fetch it by that name. Blocks; the hub may take seconds.

@@ -60,8 +60,8 @@ class Span(Protocol):
 class Tracing(Protocol):
     """Begins spans."""
 
-    def begin(self, name: str, attributes: Attributes, *, is_request: bool = False) -> Span:
-        """Begin a span below whatever is current in the caller's task."""
+    def begin(self, name: str, attributes: Attributes, *, is_request: bool = False) -> Span | None:
+        """Begin a span below whatever is current in the caller's task; ``None`` where this call is not to be traced."""
         ...
 
     def has_current(self) -> bool:

@@ -104,6 +104,19 @@ class Body:
     standing: Standing = field(factory=Standing, eq=False, repr=False)
     """Where the layers say what holds it up; the same for every attempt."""
 
+    def with_headers(self, more: Mapping[str, str]) -> "Body":
+        """The same with more headers. Written out: `evolve` costs several times as much, and this is on every request."""
+        return Body(
+            content=self.content,
+            weight_bytes=self.weight_bytes,
+            idempotency_key=self.idempotency_key,
+            headers={**self.headers, **more},
+            path_values=self.path_values,
+            query=self.query,
+            attempt=self.attempt,
+            standing=self.standing,
+        )
+
 
 class AnswerStream(Protocol):
     """The content of an answer that is still on its way: ``async for block in stream``, once, then ``aclose``."""

@@ -7,8 +7,6 @@ that task is in a trace.
 
 from typing import Final
 
-from attrs import evolve
-
 from tinkex_actors.activity import current_activity, current_span
 from tinkex_actors.tracing import Span, Tracing, as_attributes
 from tinkex_actors.transport.seam import Answer, Body, Route, Transport
@@ -32,8 +30,11 @@ class Traced:
         span = self._begin(route, body)
         if span is None:
             return await self._inner.send(route, body)
+        body = body.with_headers(span.headers())
+        if not span.is_recorded:
+            return await self._inner.send(route, body)
         try:
-            answer = await self._inner.send(route, evolve(body, headers={**body.headers, **span.headers()}))
+            answer = await self._inner.send(route, body)
         except BaseException as error:
             span.end(error)
             raise
@@ -44,8 +45,9 @@ class Traced:
     def _begin(self, route: Route, body: Body) -> Span | None:
         parent = current_span()
         if parent is not None:
-            told = _describe(route, body) if parent.is_recorded else {}
-            return parent.begin(f"{route.method} {route.path}", told, is_request=True)
+            if not parent.is_recorded:
+                return parent
+            return parent.begin(f"{route.method} {route.path}", _describe(route, body), is_request=True)
         # An actor always works on something; who works on nothing is a task of the user's.
         if current_activity() is None and self._tracing.has_current():
             return self._tracing.begin(f"{route.method} {route.path}", _describe(route, body), is_request=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from attrs import evolve, field, frozen
 
 from tinkex_actors.types._checks import INT32_MAX, integer, optional, text
-from tinkex_actors.types.tensors import BY_ELEMENTS, TokenArray, brief, to_tokens
+from tinkex_actors.types.tensors import BY_ELEMENTS, TokenArray, brief, brief_list, to_tokens
 
 ImageFormat = Literal["png", "jpeg"]
 _IMAGE_FORMATS = ("png", "jpeg")
@@ -117,7 +117,7 @@ def _to_chunks(chunks: Iterable[ModelInputChunk]) -> tuple[ModelInputChunk, ...]
 class ModelInput:
     """What a model reads, in order."""
 
-    chunks: tuple[ModelInputChunk, ...] = field(default=(), converter=_to_chunks)
+    chunks: tuple[ModelInputChunk, ...] = field(default=(), converter=_to_chunks, repr=brief_list)
     """The pieces."""
 
     @classmethod

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from tinkex_actors.types._checks import INT32_MAX, integer, number, optional
 from tinkex_actors.types.ids import SequenceId
-from tinkex_actors.types.tensors import BY_ELEMENTS, FloatArray, TensorData, TokenArray, brief
+from tinkex_actors.types.tensors import BY_ELEMENTS, FloatArray, TensorData, TokenArray, brief, brief_list
 
 EMPTY_LOGPROB = -99999.0
 """What an empty cell of a top-k table holds, together with token 0."""
@@ -160,7 +160,7 @@ def _to_sequences(sequences: Sequence[SampledSequence]) -> tuple[SampledSequence
 class SampleResponse:
     """What one sampling request brought."""
 
-    sequences: tuple[SampledSequence, ...] = field(converter=_to_sequences)
+    sequences: tuple[SampledSequence, ...] = field(converter=_to_sequences, repr=brief_list)
     """The draws, as many as were asked for."""
     prompt_logprobs_np: FloatArray | None = field(default=None, eq=BY_ELEMENTS, hash=False, repr=brief)
     """float32, shape ``(prompt length,)``, nats; NaN where undefined, as at position 0. ``None`` unless asked for."""

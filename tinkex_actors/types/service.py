@@ -65,7 +65,7 @@ class UnloadModelResponse:
 class AuthTokenResponse:
     """What a credential was exchanged for."""
 
-    jwt: str
+    jwt: str = field(repr=False)
 
 
 @frozen

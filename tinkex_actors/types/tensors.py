@@ -25,6 +25,7 @@ Numbers: TypeAlias = Array | Sequence[int] | Sequence[float] | Sequence[Sequence
 """What becomes an array: an array, or rectangular nested sequences of numbers."""
 
 _SHOWN = 8
+_SHOWN_ITEMS = 3
 _MATRIX = 2
 _MAX_RANK = 32
 _MAX_ELEMENTS = 2**59
@@ -54,6 +55,13 @@ def brief(array: Any) -> str:
     if array is None or array.size <= _SHOWN:
         return repr(None if array is None else array.tolist())
     return f"<{array.dtype} {array.shape}>"
+
+
+def brief_list(items: Sequence[object]) -> str:
+    """Draw a list by its first elements, and say how many more there are."""
+    shown = ", ".join(repr(item) for item in items[:_SHOWN_ITEMS])
+    more = len(items) - _SHOWN_ITEMS
+    return f"[{shown}, … {more} more]" if more > 0 else f"[{shown}]"
 
 
 BY_ELEMENTS = cmp_using(eq=arrays_equal)

@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 from tinkex_actors.types._checks import INT32_MAX, flag, integer, number, optional, text
 from tinkex_actors.types.data import Datum, LossFnConfig
 from tinkex_actors.types.ids import ModelId
-from tinkex_actors.types.tensors import TensorData
+from tinkex_actors.types.tensors import TensorData, brief_list
 
 
 @frozen
@@ -158,7 +158,7 @@ class ForwardBackwardOutput:
 
     loss_fn_output_type: str
     """The server's name for the kind of outputs; says little."""
-    loss_fn_outputs: list[LossFnOutput] = field(hash=False)
+    loss_fn_outputs: list[LossFnOutput] = field(hash=False, repr=brief_list)
     """One for each datum, in order: tensors by name, ``logprobs`` (float32, shape of ``target_tokens``) among them."""
     metrics: dict[str, float] = field(hash=False)
     """By ``name:reduction``, such as ``loss:sum``."""

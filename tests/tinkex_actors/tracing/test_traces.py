@@ -198,6 +198,29 @@ async def test_a_call_that_is_not_sampled_makes_no_span_and_says_so(autojump_clo
     assert int(told.pop().rpartition("-")[2], 16) & 1 == 0
 
 
+async def test_a_share_of_the_calls_is_traced_and_the_rest_is_left_alone(autojump_clock: MockClock) -> None:
+    """The sampler is not even asked about them; within a span of the program it is, whatever the share."""
+    traces, fake = Traces(), FakeTinker()
+    below, draws = httpx.MockTransport(fake.handle), iter([0.9, 0.05, 0.5])
+    tracing = OpenTelemetry(traces.provider, ratio=0.1, chance=lambda: next(draws))
+    async with open_tinker(SETTINGS, below=below, tracing=tracing) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="fake/model")
+        for _ in range(3):
+            await sampler.sample(PROMPT)
+        with traces.tracer.start_as_current_span("mine"):
+            await sampler.sample(PROMPT)
+    assert len(traces.named("tinkex.asample")) == 2
+    told = ["traceparent" in headers for route, headers in fake.headers if route == "asample"]
+    assert told == [False, True, False, True]
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.1, float("nan")])
+def test_a_share_that_is_none_is_refused(ratio: float) -> None:
+    """Where it is made, and not at the first call."""
+    with pytest.raises(ValueError, match="ratio must be from 0 to 1"):
+        OpenTelemetry(ratio=ratio)
+
+
 async def test_a_failure_is_told_by_its_class(autojump_clock: MockClock) -> None:
     """In the call's span, and nowhere a word of what the server said."""
     traces = Traces()
