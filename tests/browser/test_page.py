@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 TRAINER = "[data-path='tinker-rank-16/session/clients/trainer-0']"
-PATIENCE = 300_000 if "PICTURES" in os.environ else 60_000
+PATIENCE = 300_000 if "PICTURES" in os.environ else 120_000
 """Milliseconds until a page that shows nothing fails its test."""
 STEPS = 90 if "PICTURES" in os.environ else 40
 """What a curve is to show."""
