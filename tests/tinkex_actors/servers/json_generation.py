@@ -27,7 +27,7 @@ UNKNOWN = frozenset(
         "copy_weights",
     }
 )
-RECIPE = {"base_model": "fake/model", "is_lora": True, "lora_rank": 8, "train_mlp": True, "train_unembed": False}
+RECIPE = {"base_model": "fake/model", "is_lora": True, "lora_rank": 6, "train_mlp": True, "train_unembed": False}
 
 
 def not_found() -> httpx.Response:

@@ -127,6 +127,22 @@ async def test_training_goes_on_from_a_checkpoint(kind: str, with_optimizer: boo
             await resumed.optim_step()
 
 
+@pytest.mark.tinkex("T30", "T31", "F009", "F010")
+async def test_where_loading_makes_no_model_it_is_made_as_the_saved_one_was(autojump_clock: MockClock) -> None:
+    """The base model, the rank and the switches that the server tells of the checkpoint, and the optimizer as asked."""
+    fake = JsonTinker()
+    async with open_fake(fake) as tinker:
+        saved = await (await make(tinker)).save_state("half-way")
+        await tinker.create_training_client_from_state(saved.path)
+        await tinker.create_training_client_from_state_with_optimizer(saved.path)
+    adapters = [(body["base_model"], body["lora_config"]) for body in fake.sent("create_model")[1:]]
+    told = {"rank": 6, "train_mlp": True, "train_attn": True, "train_unembed": False}
+    assert [(base, {key: adapter[key] for key in told}) for base, adapter in adapters] == [("fake/model", told)] * 2
+    loads = [(body["path"], body["optimizer"]) for body in fake.sent("load_weights") if "model_id" in body]
+    assert loads == [(saved.path, False), (saved.path, True)]
+    assert autojump_clock.current_time() < 60
+
+
 @pytest.mark.parametrize("kind", EVERY_KIND)
 async def test_a_failed_batch_does_not_stop_the_next(kind: str) -> None:
     """Refused at once, failed later, or failed as HTTP 400: one typed error, and the model trains on."""
