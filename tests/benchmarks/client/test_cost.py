@@ -63,7 +63,7 @@ async def sample_many(sampler: SamplingClient, count: int) -> None:
 
 
 @pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer makes calls of its own")
-def test_a_sample_is_at_most_800_function_calls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_is_at_most_900_function_calls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two exchanges over the network, encoding and decoding included."""
     # Hypothesis has trio sort its tasks, which costs calls that no user's program makes.
     monkeypatch.setattr("trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING", False)
@@ -76,7 +76,7 @@ def test_a_sample_is_at_most_800_function_calls(url: str, monkeypatch: pytest.Mo
                 await sample_many(sampler, SAMPLES)
         return calls[0] / SAMPLES
 
-    assert trio.run(measure) <= 800
+    assert trio.run(measure) <= 900
 
 
 async def test_descriptors_and_threads_are_flat_over_twenty_lifetimes(url: str) -> None:
