@@ -16,11 +16,10 @@ OPTIONAL = {
     "huggingface_hub": "huggingface",
     "tensorboardX": "tensorboard",
     "starlette": "local",
-    "hypercorn": "observer",
     "safetensors": "local",
-    "zstandard": "local",
+    "threadpoolctl": "local",
 }
-"""Packages that an extra brings, and its name."""
+"""Packages that commands need and an extra brings, and its name."""
 
 
 def describe_failure(error: BaseException) -> str:
@@ -30,7 +29,7 @@ def describe_failure(error: BaseException) -> str:
     """
     cause = _first_leaf(error)
     if isinstance(cause, ModuleNotFoundError) and cause.name in OPTIONAL:
-        return f"this command needs {cause.name}; install tinkex-actors[{OPTIONAL[cause.name]}]"
+        return f"this command needs {cause.name}; pip install 'tinkex-actors[{OPTIONAL[cause.name]}]'"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror if cause.filename is None else f"{cause.strerror}: {cause.filename}"
     text = str(cause).strip()

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -57,6 +58,9 @@ def command(  # noqa: PLR0913 - one parameter an option
         raise click.UsageError("--base-url needs --base-model NAME, and goes without --model")
     if base_url is None and base_model is not None:
         raise click.UsageError("--base-model goes with --base-url; for a directory use --model DIR")
+    if find_spec("matplotlib") is None:
+        # Told now, and not when the run is over and its loss is to be drawn.
+        raise ModuleNotFoundError("the demo draws its loss", name="matplotlib")
     name = base_model or (model.resolve().name if model is not None else "tinkex/tiny")
     log_to_stderr(is_told=_is_told)
     console = Console(highlight=False)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.tinkex_actors.cli import inside
 from tests.tinkex_actors.cli.process import read_line, running, tinkex
+from tinkex_actors.cli import demo
 
 
 def _rows(path: Path) -> list[dict[str, object]]:
@@ -155,3 +157,15 @@ def test_an_interrupt_saves_a_checkpoint_and_leaves_with_130(tmp_path: Path) -> 
     (checkpoint,) = _rows(tmp_path / "run" / "checkpoints.jsonl")
     assert checkpoint["name"] == "interrupted"
     assert checkpoint["batch"] == len(_rows(tmp_path / "run" / "metrics.jsonl"))
+
+
+def test_a_missing_plotter_is_told_before_the_first_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not when a hundred steps are done and only their picture is missing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "find_spec", lambda _: None)
+
+    told = inside.tinkex("demo")
+
+    assert told.status == 1
+    assert told.err == "tinkex: this command needs matplotlib; pip install 'tinkex-actors[demo]'\n"
+    assert list(tmp_path.iterdir()) == []

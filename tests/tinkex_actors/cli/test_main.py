@@ -1,7 +1,9 @@
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import requires
 from pathlib import Path
 
 import click
@@ -10,7 +12,7 @@ import pytest
 from tests.tinkex_actors.cli import process
 from tests.tinkex_actors.cli.inside import tinkex
 from tinkex_actors.cli import _groups, _main, main
-from tinkex_actors.cli._errors import describe_failure
+from tinkex_actors.cli._errors import OPTIONAL, describe_failure
 from tinkex_actors.cli._groups import leaves
 from tinkex_actors.cli._output import Output
 from tinkex_actors.daemon.errors import DataError
@@ -81,13 +83,24 @@ def test_a_wrong_command_line_leaves_with_2(arguments: list[str], capsys: pytest
         (AssertionError(), "AssertionError"),
         (
             ModuleNotFoundError("No module named 'starlette'", name="starlette"),
-            "this command needs starlette; install tinkex-actors[local]",
+            "this command needs starlette; pip install 'tinkex-actors[local]'",
         ),
     ],
 )
 def test_an_error_is_told_by_its_first_ordinary_cause(error: BaseException, sentence: str) -> None:
     """Groups are how trio carries errors, not what happened."""
     assert describe_failure(error) == sentence
+
+
+def test_every_package_of_the_commands_extras_is_told_with_its_extra() -> None:
+    """Whoever installed the core alone reads what to install, and no name of a module."""
+    told = {package.replace("_", "-").lower() for package in OPTIONAL}
+    for requirement in requires("tinkex-actors") or ():
+        package, _, condition = requirement.partition(";")
+        name = re.split(r"[<>=\[ ]", package)[0].lower()
+        extra = re.search(r"extra == ['\"](\w+)['\"]", condition)
+        if extra and extra[1] in set(OPTIONAL.values()) and name != "tinkex-actors":
+            assert name in told
 
 
 def test_help_names_every_command_without_importing_one(capsys: pytest.CaptureFixture[str]) -> None:
