@@ -164,6 +164,20 @@ def _creation(
     return Operation(row=CREATE_MODEL, request=lambda _: request)
 
 
+def begin_ledger(tree: TinkerTree, model_number: int, *, next_number: int = 0) -> Ledger:
+    """Begin the ledger of the session's model *model_number*, whose first request takes *next_number*; it is worked off."""
+    ledger = Ledger(
+        tree.name_client("trainer"),
+        f"tinkex-{tree.record.id}-model-{model_number}",
+        next_number=next_number,
+        owner=tree.record.ids(),
+        most=tree.settings.figures.train_in_flight,
+        tracing=tree.tracing,
+    )
+    tree.add_trainer(ledger)
+    return ledger
+
+
 async def _make(
     tree: TinkerTree,
     number: int,
@@ -173,14 +187,7 @@ async def _make(
     then: Callable[[ModelId], Operation[Any]] | None = None,
 ) -> MadeModel:
     """Have the first requests of a ledger carried out one after the other; leave nothing behind if one fails."""
-    ledger = Ledger(
-        tree.name_client("trainer"),
-        f"tinkex-{tree.record.id}-model-{number}",
-        owner=tree.record.ids(),
-        most=tree.settings.figures.train_in_flight,
-        tracing=tree.tracing,
-    )
-    tree.add_trainer(ledger)
+    ledger = begin_ledger(tree, number)
     try:
         model_id = ModelId(model_id_of(await _carry_out(ledger, creation)))
         ledger.owner["model_id"] = model_id

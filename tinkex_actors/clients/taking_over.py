@@ -4,9 +4,8 @@ A session lives on the server until it is finished or has been silent for minute
 process that knows the ids, and how far the numbers had come, can go on as if it were the other one.
 """
 
-from tinkex_actors.actors.ledger import Ledger
 from tinkex_actors.actors.tree import TinkerTree
-from tinkex_actors.clients.creation import MadeModel
+from tinkex_actors.clients.creation import MadeModel, begin_ledger
 from tinkex_actors.transport.ask import ask, send
 from tinkex_actors.transport.endpoints import FINISH_SESSION, GET_INFO
 from tinkex_actors.types import ModelId, SessionId
@@ -21,11 +20,8 @@ async def attach_model(tree: TinkerTree, model_id: ModelId, *, next_number: int,
         TinkerError: The server does not know it, or does not answer.
     """
     info = await ask(tree.transport, GET_INFO, GetInfoRequest(model_id))
-    key = f"tinkex-{tree.record.id}-model-{model_number}"
-    ledger = Ledger(
-        tree.name_client("trainer"), key, next_number=next_number, most=tree.settings.figures.train_in_flight
-    )
-    tree.add_trainer(ledger)
+    ledger = begin_ledger(tree, model_number, next_number=next_number)
+    ledger.owner["model_id"] = model_id
     return MadeModel(ledger, info)
 
 

@@ -36,6 +36,18 @@ def _of(records: Records, route: str) -> Records:
     return [record for record in records if record.get("route") == route]
 
 
+async def test_a_model_of_another_process_is_named_as_ones_own(autojump_clock: MockClock, records: Records) -> None:
+    """Whoever reads the log of a run that went on after a crash looks for its model."""
+    fake = _fake()
+    async with open_fake(fake) as tinker:
+        model_id = (await make_trainer(tinker)).model_id
+        again = await tinker.attach_training_client(model_id, next_number=1, model_number=1)
+        await again.forward_backward([a_datum()], "cross_entropy")
+    (sent,) = _of(records, "forward_backward")
+    assert (sent["model_id"], sent["client"]) == (model_id, "trainer-1")
+    assert autojump_clock.current_time() < 60
+
+
 async def test_a_request_in_a_trainers_turn_names_session_client_model_and_number(
     autojump_clock: MockClock, records: Records
 ) -> None:
