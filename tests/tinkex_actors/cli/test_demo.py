@@ -161,8 +161,12 @@ def test_an_interrupt_saves_a_checkpoint_and_leaves_with_130(tmp_path: Path) -> 
 
 def test_a_missing_plotter_is_told_before_the_first_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Not when a hundred steps are done and only their picture is missing."""
+
+    def find_nothing(name: str) -> None:
+        assert name == "matplotlib"
+
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo, "find_spec", lambda _: None)
+    monkeypatch.setattr(demo, "find_spec", find_nothing)
 
     told = inside.tinkex("demo")
 
