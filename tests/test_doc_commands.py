@@ -55,8 +55,12 @@ def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
     return command, words
 
 
-def test_command_lines_of_the_pages_are_ones_that_the_commands_take() -> None:
+def test_command_lines_of_the_pages_are_ones_that_the_commands_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Read to the end by the command itself, and not carried out."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()  # some want to see their folder
     for where, words in lines_with("tinkex"):
         command, rest = find_command(words)
         assert not isinstance(command, click.Group), where
@@ -94,10 +98,11 @@ CODE = "def train(loop): ...\ndef tell_me(told): ...\ndef wake_me(told): ...\n"
 def test_plans_and_configurations_of_the_pages_can_be_read(block: Block, tmp_path: Path) -> None:
     """A plan completely, with the data and the code that it names; a part of one behind a beginning."""
     (tmp_path / "sft.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    (tmp_path / "observer.token").write_text("a-token-of-some-length-0123456789abcdef\n")
     for name in ("my_rl", "my_code"):
         (tmp_path / f"{name}.py").write_text(CODE)
     file = tmp_path / "page.toml"
-    if "runs" not in tomllib.loads(block.text):
+    if tomllib.loads(block.text).keys() <= {"limits", "flags"}:
         file.write_text(block.text)
         WrittenOptions.read(file).apply(ServerOptions())
         return
