@@ -107,14 +107,14 @@ class SupervisorModel:
         self._settle()
 
     def call(self, number: int, child_id: str) -> None:
-        """Ask a child something. Between two lives any answer may come, but one must."""
+        """Ask a child something. Between two lives any answer may come, but one must; before the first, none can be asked."""
         found = self.find(child_id)
         if found is None:
             return
         team, child = found
         if child.phase is Phase.RUNNING:
             self.replies[number] = "ok"
-        elif team.is_open and team.status(child) == "down":
+        elif child.life and team.is_open and team.status(child) == "down":
             self.replies[number] = "ActorNotAlive"
 
     # ------------------------------------------------------------------ faults and time

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from supervisors import ExitKind, Restart, Strategy
+from supervisors.testing._perform import perform
 from supervisors.testing._program import (
     Advance,
     Call,
@@ -20,7 +21,7 @@ from supervisors.testing._program import (
     explain,
     predict,
 )
-from supervisors.testing._table import Plan, StartChild, list_odd_times
+from supervisors.testing._table import Plan, StartChild, StartTeam, list_odd_times
 
 ONE, ALL, REST = Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE
 
@@ -105,6 +106,15 @@ def test_only_certain_replies_are_predicted() -> None:
     slow = ChangePlan("a", Plan(start_takes=1.0))
     record = run(ONE, begin("a"), Call("a"), slow, crash("a"), Call("a"), Advance(2.0), TerminateChild("a"), Call("a"))
     assert record.replies == {1: "ok", 7: "ActorNotAlive"}
+
+
+def test_nothing_is_predicted_of_a_child_that_never_lived() -> None:
+    """It was ordered down while the one before it was still starting: nobody has its address yet."""
+    below = (begin("ta", Plan(start_takes=0.5)), begin("tb"))
+    team = StartTeam("t", Restart.PERMANENT, ONE, 0, 1.0, below)
+    program = Program(ONE, 3, 5.0, (team, TerminateChild("tb", "t"), Call("tb")))
+    assert predict(program).replies == {}
+    assert agree(predict(program), perform(program))
 
 
 def test_a_departure_is_explained_at_its_first_command() -> None:
