@@ -1,8 +1,11 @@
-"""Settings that hold for every test: hypothesis profiles, and an interrupt that is one."""
+"""Settings that hold for every test: hypothesis profiles, an interrupt that is one, and a log that nobody has set up."""
 
 import os
 import signal
+from collections.abc import Generator
 
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("dev", max_examples=50, deadline=None)
@@ -14,3 +17,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 # starts, and then interrupts, would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _forget_how_to_log() -> Generator[None]:
+    """What a test tells structlog is gone behind it: the library logs otherwise where a program has set it up."""
+    yield
+    structlog.reset_defaults()

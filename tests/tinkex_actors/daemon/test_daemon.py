@@ -258,19 +258,24 @@ async def test_evaluation_and_probes_pass_the_same_door_as_training(tmp_path: Pa
 
 
 async def test_a_run_that_the_server_has_no_room_for_waits_in_line(tmp_path: Path) -> None:
-    """Two models fit, three runs are to be trained: the third begins when one is done, and says meanwhile why it waits."""
+    """Two models fit, three runs are to be trained: the third says why it waits, and begins when the others are gone."""
     async with open_world(tmp_path, limits=Limits(max_models=2)) as world:
-        waited = set[object]()
+        waited = set[str]()
 
         def look(site: RunSite) -> None:
-            waited.add(site.report()["waiting_for"])
+            if site.report()["waiting_for"] == "room for one more model on the server":
+                waited.add(site.name)
+                for name in daemon.runs.keys() - waited:
+                    daemon.drain(runs=[name])
 
-        run = world.run(recovery=evolve(RECOVERY, max_attempts=1))
-        plan = world.plan(dict.fromkeys("abc", run))
-        endings = await world.train(plan, tell=look)
+        plan = world.plan(dict.fromkeys("abc", world.run(steps=150, recovery=evolve(RECOVERY, max_attempts=1))))
+        async with world.daemon(plan, tell=look) as daemon:
+            with trio.fail_after(60):
+                endings = await daemon.wait()
 
-        assert {ending.state for ending in endings.values()} == {RunState.DONE}
-        assert "room for one more model on the server" in waited
+        (third,) = waited
+        done = {name for name, ending in endings.items() if ending.state is RunState.DONE}
+        assert (len(endings), done) == (3, {third})
 
 
 async def test_a_run_that_waits_for_room_can_be_stopped(tmp_path: Path) -> None:
