@@ -108,20 +108,26 @@ async def _our_samples(client: TinkerClient, options: argparse.Namespace, watch:
         answer = await sampler.sample(prompt, num_samples=1, sampling_params=params)
         assert len(answer.sequences[0].tokens) == SAMPLE_LENGTH
 
-    async def crowd(count: int) -> None:
-        async def one() -> None:
-            for _ in range(count // options.concurrency):
-                await deed()
+    await _repeat_side_by_side(deed, options, watch)
+    return {}
 
+
+async def _repeat_side_by_side(deed: Deed, options: argparse.Namespace, watch: Watch) -> None:
+    """Do it as often as is asked, so many at once, after one round that is not counted."""
+
+    async def one(count: int) -> None:
+        for _ in range(count):
+            await deed()
+
+    async def crowd(count: int) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(options.concurrency):
-                nursery.start_soon(one)
+                nursery.start_soon(one, count // options.concurrency)
 
     await crowd(options.concurrency)
     watch.start()
     await crowd(options.count)
     watch.stop()
-    return {}
 
 
 async def _our_steps(client: TinkerClient, options: argparse.Namespace, watch: Watch) -> dict[str, float]:
@@ -177,20 +183,11 @@ async def pool(options: argparse.Namespace, watch: Watch) -> dict[str, float]:
     async with open_pool() as opened:
         lanes = [opened.lane(Origin.of(url.scheme, url.host, url.port), name) for name in ("sample", "retrieve")]
 
-        async def crowd(count: int) -> None:
-            async def one() -> None:
-                for _ in range(count // options.concurrency):
-                    for lane, request in zip(lanes, requests, strict=True):
-                        assert (await opened.fetch(lane, request, timeouts)).status == OK
+        async def deed() -> None:
+            for lane, request in zip(lanes, requests, strict=True):
+                assert (await opened.fetch(lane, request, timeouts)).status == OK
 
-            async with trio.open_nursery() as nursery:
-                for _ in range(options.concurrency):
-                    nursery.start_soon(one)
-
-        await crowd(options.concurrency)
-        watch.start()
-        await crowd(options.count)
-        watch.stop()
+        await _repeat_side_by_side(deed, options, watch)
     return {}
 
 
