@@ -11,10 +11,9 @@ from tinkex_actors.actors.ledger import Call, Entry, Ledger
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.preparation import refuse_a_ring
-from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.actors.waits import draw_waits
-from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
+from tinkex_actors.clients.client import Client
 from tinkex_actors.html import show_facts
 from tinkex_actors.transport.endpoints import OperationRow
 from tinkex_actors.types import GetInfoResponse, ModelId
@@ -23,12 +22,12 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
-class ModelClient:
+class ModelClient(Client[Ledger]):
     """One model's name and line."""
 
     def __init__(self, tree: TinkerTree, ledger: Ledger, info: GetInfoResponse) -> None:
-        self._tree = tree
-        self._ledger = ledger
+        said = info.model_data
+        super().__init__(tree, ledger, said.model_name or info.model_name or "", tokenizer_id=said.tokenizer_id)
         self._info = info
 
     def __repr__(self) -> str:
@@ -40,11 +39,6 @@ class ModelClient:
         facts = {"model": self.model_id, "base model": self._base_model, "session": self._tree.record.session_id}
         drawing = draw_waits(self._tree.ledgers, self.name)
         return show_facts(f"{type(self).__name__} {self.name}", facts, drawing=drawing)
-
-    @property
-    def name(self) -> str:
-        """The name of the actor that works for this client."""
-        return self._ledger.name
 
     @property
     def model_id(self) -> ModelId:
@@ -59,33 +53,6 @@ class ModelClient:
     def get_info(self) -> GetInfoResponse:
         """Return what the server said about the model when it was made."""
         return self._info
-
-    def get_tokenizer(self) -> Tokenizer:
-        """Return the model's tokenizer. Blocks while it reads, or fetches, the file; once for each client."""
-        return find_tokenizer(self._tree, tokenizer_name(self._base_model, self._info.model_data.tokenizer_id))
-
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of *text*. Blocks at first, as `get_tokenizer` does."""
-        return self.get_tokenizer().encode(text)
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of *tokens*. Blocks at first, as `get_tokenizer` does."""
-        return self.get_tokenizer().decode(tokens)
-
-    def crash(self, reason: str) -> None:
-        """Crash the actor behind this client, to see what happens: nothing that its users notice."""
-        self._tree.crash(self.name, reason)
-
-    @property
-    def _base_model(self) -> str:
-        return self._info.model_data.model_name or self._info.model_name or ""
-
-    def on_queue_state_change(self, observer: QueueObserver) -> Callable[[], None]:
-        """Tell *observer* whenever the server's queue for this client changes; call what is returned to end that.
-
-        It is called in the program's loop and must not block; what it raises is logged and disturbs nobody.
-        """
-        return self._ledger.queue.observe(observer)
 
     def _submit(self, row: OperationRow[Q, R], request: Callable[[int], Q]) -> Pending[R]:
         """Put one request in line; it takes its number when it is sent."""

@@ -1,6 +1,6 @@
 """What a user holds of something to sample from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, NoReturn
@@ -10,14 +10,13 @@ from attrs import evolve
 from tinkex_actors.actors.ledger import Entry
 from tinkex_actors.actors.operation import Operation
 from tinkex_actors.actors.pending import Audience, Pending, Slot
-from tinkex_actors.actors.queue_state import QueueObserver
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.actors.waits import draw_waits
 from tinkex_actors.clients.checks import check_count, check_prompt, check_sampling_params, check_text
+from tinkex_actors.clients.client import Client
 from tinkex_actors.clients.handle import SamplerHandle
 from tinkex_actors.clients.sample_stream import SampleStream, StreamSource
-from tinkex_actors.clients.tokenizer import Tokenizer, find_tokenizer, tokenizer_name
 from tinkex_actors.compute.prompt_answers import Asked, align_prompt, name_missing
 from tinkex_actors.html import show_facts
 from tinkex_actors.transport.ask import ask
@@ -39,7 +38,7 @@ from tinkex_actors.wire.requests import CreateSamplingSessionRequest, SampleRequ
 _BYTES_PER_TOKEN = 10
 
 
-class SamplingClient:
+class SamplingClient(Client[SampleLedger]):
     """Samples from one model. Any number of samples may be under way at once; they have no order.
 
     Cancelling the last task that awaits a sample withdraws it.
@@ -54,10 +53,8 @@ class SamplingClient:
         *,
         records_stability: bool = False,
     ) -> None:
-        self._tree = tree
-        self._ledger = ledger
+        super().__init__(tree, ledger, base_model)
         self._session_id = session_id
-        self._base_model = base_model
         self._records_stability = records_stability
 
     def __repr__(self) -> str:
@@ -67,11 +64,6 @@ class SamplingClient:
         """Show in a notebook what is sampled from, and what waits."""
         facts = {"base model": self._base_model, "sampling session": self._session_id}
         return show_facts(f"SamplingClient {self.name}", facts, drawing=draw_waits(self._tree.ledgers, self.name))
-
-    @property
-    def name(self) -> str:
-        """The name of the actor that works for this client."""
-        return self._ledger.name
 
     @property
     def sampling_session_id(self) -> SamplingSessionId:
@@ -187,13 +179,6 @@ class SamplingClient:
             is_left_to_run=False,
         )
 
-    def on_queue_state_change(self, observer: QueueObserver) -> Callable[[], None]:
-        """Tell *observer* whenever the server's queue for this client changes; call what is returned to end that.
-
-        It is called in the program's loop and must not block; what it raises is logged and disturbs nobody.
-        """
-        return self._ledger.queue.observe(observer)
-
     async def compute_logprobs(
         self, prompt: ModelInput, *, prompt_logprobs_last_n: int | None = None
     ) -> list[float | None]:
@@ -245,22 +230,6 @@ class SamplingClient:
     def get_base_model(self) -> str:
         """Return the name of the base model; empty where the server does not say it."""
         return self._base_model
-
-    def get_tokenizer(self) -> Tokenizer:
-        """Load the tokenizer that belongs to the base model's name. Blocks while it reads, or fetches, the file."""
-        return find_tokenizer(self._tree, tokenizer_name(self._base_model))
-
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of *text*. Blocks at first, as `get_tokenizer` does."""
-        return self.get_tokenizer().encode(text)
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of *tokens*. Blocks at first, as `get_tokenizer` does."""
-        return self.get_tokenizer().decode(tokens)
-
-    def crash(self, reason: str) -> None:
-        """Crash the actor behind this client, to see what happens: nothing that its users notice."""
-        self._tree.crash(self.name, reason)
 
 
 def open_sampling_client(
