@@ -23,7 +23,7 @@ from tinkex_actors.local.sequencer import Sequencer
 from tinkex_actors.local.translation import (
     OPTIMIZERS,
     data_to_examples,
-    params_to_settings,
+    params_to_rule,
     recipe_to_spec,
     result_to_output,
 )
@@ -160,7 +160,7 @@ class Run:
         return LoadWeightsResponse(TinkerPath(str(operation.checkpoint.path)), self.model_id)
 
     def _step(self, operation: Step) -> OptimStepResponse:
-        metrics = self._model().optim_step(params_to_settings(operation.params, self.record.optimizer))
+        metrics = self._model().optim_step(params_to_rule(operation.params, self.record.optimizer))
         self.steps += 1
         # The official client's JSON parser knows no NaN.
         return OptimStepResponse({name: value for name, value in metrics.items() if np.isfinite(value)})

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from tinkex_actors.local.checkpoints import Recipe
 from tinkex_actors.local.engine import (
     Adam,
-    AdamSettings,
     EngineInputError,
     Example,
     LoraSpec,
     LossResult,
     Muon,
-    MuonSettings,
+    Rule,
 )
 from tinkex_actors.types.data import Datum
 from tinkex_actors.types.model_input import EncodedTextChunk, ModelInput
@@ -77,14 +76,14 @@ def result_to_output(result: LossResult, loss: str) -> ForwardBackwardOutput:
     return ForwardBackwardOutput(kind, outputs, dict(result.metrics))
 
 
-OPTIMIZERS: Mapping[str, type[Adam] | type[Muon]] = {
+OPTIMIZERS: Mapping[str, type[Rule]] = {
     AdamOptimizerConfig().type: Adam,
     DimuonOptimizerConfig().type: Muon,
 }
 """The optimizers this server has, by the types clients ask for."""
 
 
-def params_to_settings(params: OptimParams, config: OptimizerConfig) -> AdamSettings | MuonSettings:
+def params_to_rule(params: OptimParams, config: OptimizerConfig) -> Adam | Muon:
     """Unpack the parameters of one step of a model made for *config*.
 
     Raises:
@@ -92,7 +91,7 @@ def params_to_settings(params: OptimParams, config: OptimizerConfig) -> AdamSett
     """
     match params, config:
         case AdamParams(), AdamOptimizerConfig():
-            return AdamSettings(
+            return Adam(
                 learning_rate=params.learning_rate,
                 beta1=params.beta1,
                 beta2=params.beta2,
@@ -101,9 +100,7 @@ def params_to_settings(params: OptimParams, config: OptimizerConfig) -> AdamSett
                 grad_clip_norm=params.grad_clip_norm,
             )
         case DimuonParams(), DimuonOptimizerConfig():
-            return MuonSettings(
-                learning_rate=params.learning_rate, beta1=params.beta1, grad_clip_norm=params.grad_clip_norm
-            )
+            return Muon(learning_rate=params.learning_rate, beta1=params.beta1, grad_clip_norm=params.grad_clip_norm)
         case _:
             wanted = "adam_params" if isinstance(config, AdamOptimizerConfig) else f"{config.type} optimizer_params"
             raise EngineInputError(f"this model is trained with {config.type}; send {wanted}")

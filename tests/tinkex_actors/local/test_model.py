@@ -163,7 +163,7 @@ async def test_a_crash_fails_the_operation_in_doubt_and_goes_on_behind_it(
 async def test_a_crash_while_weights_change_ends_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can say what its weights are; going on would train something unknown."""
     async with opened(tmp_path) as scene:
-        monkeypatch.setattr("tinkex_actors.local.run.params_to_settings", _crash)
+        monkeypatch.setattr("tinkex_actors.local.run.params_to_rule", _crash)
         doubtful, later = await scene.submit(1, STEP), await scene.submit(2, LOOK)
         await scene.submit(0, Create(1))
         for request_id in (doubtful, later):

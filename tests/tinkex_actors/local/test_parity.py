@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from tinkex_actors.local.checkpoints import Recipe
 from tinkex_actors.local.engine import (
-    AdamSettings,
+    Adam,
     Adapter,
     Example,
     LoraSpec,
@@ -196,7 +196,7 @@ def test_adapter_gradients_agree(pair: Pair, loss: str) -> None:
 
 def test_ten_steps_of_adamw_end_at_the_same_weights(pair: Pair) -> None:
     """With decay, a limit that binds, and moments that have history."""
-    settings = AdamSettings(learning_rate=1e-3, weight_decay=0.01, grad_clip_norm=1.0, eps=1e-8)
+    settings = Adam(learning_rate=1e-3, weight_decay=0.01, grad_clip_norm=1.0, eps=1e-8)
     optimizer = torch.optim.AdamW(pair.weights.values(), lr=1e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01)
     examples = _batch()[:2]
     for _ in range(10):

@@ -8,7 +8,7 @@ from tinkex_actors.local.translation import (
     config_to_recipe,
     data_to_examples,
     input_to_tokens,
-    params_to_settings,
+    params_to_rule,
     recipe_to_spec,
     result_to_output,
 )
@@ -57,12 +57,12 @@ def test_cross_entropy_reports_the_loss_of_each_token() -> None:
 
 def test_parameters_of_another_optimizer_are_the_users_error() -> None:
     """The optimizer is chosen when the model is made."""
-    assert params_to_settings(AdamParams(learning_rate=0.5), AdamOptimizerConfig()).learning_rate == 0.5
-    assert params_to_settings(DimuonParams(0.5), DimuonOptimizerConfig()).learning_rate == 0.5
+    assert params_to_rule(AdamParams(learning_rate=0.5), AdamOptimizerConfig()).learning_rate == 0.5
+    assert params_to_rule(DimuonParams(0.5), DimuonOptimizerConfig()).learning_rate == 0.5
     with pytest.raises(EngineInputError, match="send adam_params"):
-        params_to_settings(DimuonParams(0.1), AdamOptimizerConfig())
+        params_to_rule(DimuonParams(0.1), AdamOptimizerConfig())
     with pytest.raises(EngineInputError, match="send dimuon optimizer_params"):
-        params_to_settings(AdamParams(), DimuonOptimizerConfig())
+        params_to_rule(AdamParams(), DimuonOptimizerConfig())
 
 
 def test_a_recipe_keeps_the_shape_of_the_adapter() -> None:

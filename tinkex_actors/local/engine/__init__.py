@@ -5,6 +5,7 @@ gradients, and samples. It knows nothing of HTTP, of actors or of the Tinker pro
 converts to :class:`Example` and from :class:`LossResult` and keeps calls to one model in order.
 """
 
+from tinkex_actors.local.engine.adam import Adam
 from tinkex_actors.local.engine.base_model import BaseModel, load_base_model
 from tinkex_actors.local.engine.choice import TopLogprobs
 from tinkex_actors.local.engine.config import ModelConfig
@@ -13,8 +14,8 @@ from tinkex_actors.local.engine.errors import EngineError, EngineInputError, Mod
 from tinkex_actors.local.engine.examples import Example
 from tinkex_actors.local.engine.lora import Adapter, LoraSpec
 from tinkex_actors.local.engine.losses import LOSSES
-from tinkex_actors.local.engine.muon import Muon, MuonSettings
-from tinkex_actors.local.engine.optimizer import Adam, AdamSettings
+from tinkex_actors.local.engine.muon import Muon
+from tinkex_actors.local.engine.optimizer import Optimizer, Rule
 from tinkex_actors.local.engine.prompt_scores import PromptScores, WantedScores
 from tinkex_actors.local.engine.sampling import Sampler, SampleRequest, SampleResult
 from tinkex_actors.local.engine.training import ExampleResult, LossResult, TrainableModel
@@ -22,7 +23,6 @@ from tinkex_actors.local.engine.training import ExampleResult, LossResult, Train
 __all__ = [
     "LOSSES",
     "Adam",
-    "AdamSettings",
     "Adapter",
     "BaseModel",
     "Decoding",
@@ -35,8 +35,9 @@ __all__ = [
     "ModelConfig",
     "ModelLoadError",
     "Muon",
-    "MuonSettings",
+    "Optimizer",
     "PromptScores",
+    "Rule",
     "SampleRequest",
     "SampleResult",
     "SampledSequence",

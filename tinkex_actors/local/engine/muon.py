@@ -1,4 +1,4 @@
-"""Muon: momentum whose updates are made nearly orthogonal, matrix by matrix, in place over named arrays.
+"""Muon: momentum whose updates are made nearly orthogonal, matrix by matrix, as a rule for `Optimizer`.
 
 This is what the server means by Dimuon: the service publishes that optimizer's parameters and not its formula. Ours, for
 each ``A`` and each ``B`` of an adapter with gradient ``g`` of shape ``(rows, columns)``::
@@ -17,11 +17,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import field, frozen
 from attrs.validators import and_, ge, lt
 
 from tinkex_actors.local.engine.arrays import FloatArray
-from tinkex_actors.local.engine.optimizer import Moments, check_finite, clip, zeros_like
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _STEPS = 5
@@ -29,60 +28,26 @@ _TINY = 1e-7
 
 
 @frozen(kw_only=True)
-class MuonSettings:
-    """What one step may choose."""
+class Muon:
+    """One step of it."""
 
     learning_rate: float
     beta1: float = field(default=0.9, validator=and_(ge(0.0), lt(1.0)))
     """How much of the momentum stays."""
     grad_clip_norm: float = field(default=0.0)
     """Largest L2 norm of all gradients together; 0 or less is no limit."""
-
-    def check(self) -> None:
-        """Refuse settings that would poison the weights.
-
-        Raises:
-            EngineInputError: A number is not finite.
-        """
-        check_finite(self, self.learning_rate, self.beta1, self.grad_clip_norm)
-
-
-@define
-class Muon:
-    """The momentum of every array and the number of steps taken."""
-
-    moments: Moments
-    """Under ``"momentum"``."""
-    steps: int = 0
     kinds: ClassVar[tuple[str, ...]] = ("momentum",)
 
-    @classmethod
-    def over(cls, weights: Mapping[str, FloatArray]) -> "Muon":
-        """Begin without momentum."""
-        return cls({"momentum": zeros_like(weights)})
-
-    def step(
-        self, weights: Mapping[str, FloatArray], gradients: Mapping[str, FloatArray], settings: MuonSettings
-    ) -> dict[str, float]:
-        """Move *weights* in place.
-
-        Returns:
-            ``grad_norm``: the L2 norm of all gradients together, before the limit.
-        """
-        norm, scale = clip(gradients, settings.grad_clip_norm)
-        self.steps += 1
-        for name, weight in weights.items():
-            self._move(name, weight, gradients[name] * scale, settings)
-        return {"grad_norm": norm}
-
-    def _move(self, name: str, weight: FloatArray, gradient: FloatArray, settings: MuonSettings) -> None:
-        momentum, beta = self.moments["momentum"][name], settings.beta1
-        fresh = (1.0 - beta) * gradient
-        momentum *= beta
+    # No count of steps is in its formula.
+    def move(self, weight: FloatArray, gradient: FloatArray, moments: Mapping[str, FloatArray], *, steps: int) -> None:  # noqa: ARG002
+        """Move *weight* and its momentum, in place."""
+        momentum = moments["momentum"]
+        fresh = (1.0 - self.beta1) * gradient
+        momentum *= self.beta1
         momentum += fresh
-        update = orthogonalize(fresh + beta * momentum)
+        update = orthogonalize(fresh + self.beta1 * momentum)
         rows, columns = weight.shape
-        update *= settings.learning_rate * max(1.0, rows / columns) ** 0.5
+        update *= self.learning_rate * max(1.0, rows / columns) ** 0.5
         weight -= update
 
 

@@ -1,15 +1,14 @@
-"""AdamW with decoupled weight decay, bias correction and a global-norm limit, in place over named arrays.
+"""What an optimizer remembers of named arrays, and its steps: each a limit on the gradients, then one rule for every array.
 
-The order of operations is torch's ``AdamW``: decay, moments, step by ``lr / (1 - beta1ᵗ) * m / (sqrt(v / (1 - beta2ᵗ)) + eps)``.
+A rule is the numbers that one step may choose, and the formula they stand in: `Adam`, `Muon`. All happens in place.
 The limit is torch's ``clip_grad_norm_``: gradients are scaled by ``limit / (norm + 1e-6)`` when that is below one.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
-from attrs import define, field, frozen
-from attrs.validators import and_, ge, lt
+from attrs import AttrsInstance, astuple, define
 
 from tinkex_actors.local.engine.arrays import FloatArray
 from tinkex_actors.local.engine.errors import EngineInputError
@@ -17,91 +16,67 @@ from tinkex_actors.local.engine.errors import EngineInputError
 Moments: TypeAlias = dict[str, dict[str, FloatArray]]
 """What an optimizer remembers of every array, by its kind."""
 
-_BETA = and_(ge(0.0), lt(1.0))
 
+class Rule(AttrsInstance, Protocol):
+    """How one step moves an array. Its attributes are all numbers."""
 
-@frozen(kw_only=True)
-class AdamSettings:
-    """What one step may choose; the defaults are the service's."""
+    kinds: ClassVar[tuple[str, ...]]
+    """What it remembers of every array."""
 
-    learning_rate: float = field(default=1e-4)
-    beta1: float = field(default=0.9, validator=_BETA)
-    beta2: float = field(default=0.95, validator=_BETA)
-    eps: float = field(default=1e-12, validator=ge(0.0))
-    weight_decay: float = field(default=0.0)
-    grad_clip_norm: float = field(default=0.0)
-    """Largest L2 norm of all gradients together; 0 or less is no limit."""
+    @property
+    def grad_clip_norm(self) -> float:
+        """Largest L2 norm of all gradients together; 0 or less is no limit."""
+        ...
 
-    def check(self) -> None:
-        """Refuse settings that would poison the weights.
-
-        Raises:
-            EngineInputError: A number is not finite.
-        """
-        check_finite(self, self.learning_rate, self.beta1, self.beta2, self.eps, self.weight_decay, self.grad_clip_norm)
+    def move(self, weight: FloatArray, gradient: FloatArray, moments: Mapping[str, FloatArray], *, steps: int) -> None:
+        """Move *weight* and its *moments*, by kind, in place; this is step number *steps*, from 1."""
+        ...
 
 
 @define
-class Adam:
+class Optimizer:
     """The moments of every array and the number of steps taken."""
 
+    rule: type[Rule]
+    """What all its steps go by; their numbers may differ."""
     moments: Moments
-    """Under ``"first"`` and ``"second"``."""
     steps: int = 0
-    kinds: ClassVar[tuple[str, ...]] = ("first", "second")
 
     @classmethod
-    def over(cls, weights: Mapping[str, FloatArray]) -> "Adam":
+    def over(cls, rule: type[Rule], weights: Mapping[str, FloatArray]) -> "Optimizer":
         """Begin with zero moments."""
-        return cls({kind: zeros_like(weights) for kind in cls.kinds})
+        return cls(rule, {kind: zeros_like(weights) for kind in rule.kinds})
 
     def step(
-        self, weights: Mapping[str, FloatArray], gradients: Mapping[str, FloatArray], settings: AdamSettings
+        self, weights: Mapping[str, FloatArray], gradients: Mapping[str, FloatArray], rule: Rule
     ) -> dict[str, float]:
         """Move *weights* in place.
 
         Returns:
             ``grad_norm``: the L2 norm of all gradients together, before the limit.
+
+        Raises:
+            EngineInputError: The rule is another, or one of its numbers is not finite; nothing has changed.
         """
-        norm, scale = clip(gradients, settings.grad_clip_norm)
+        self._check(rule)
+        norm = global_norm(gradients)
+        scale = min(1.0, rule.grad_clip_norm / (norm + 1e-6)) if rule.grad_clip_norm > 0 else 1.0
         self.steps += 1
         for name, weight in weights.items():
-            self._move(name, weight, gradients[name] * scale, settings)
+            moments = {kind: arrays[name] for kind, arrays in self.moments.items()}
+            rule.move(weight, gradients[name] * scale, moments, steps=self.steps)
         return {"grad_norm": norm}
 
-    def _move(self, name: str, weight: FloatArray, gradient: FloatArray, settings: AdamSettings) -> None:
-        first, second = self.moments["first"][name], self.moments["second"][name]
-        weight *= 1.0 - settings.learning_rate * settings.weight_decay
-        first *= settings.beta1
-        first += (1.0 - settings.beta1) * gradient
-        second *= settings.beta2
-        second += (1.0 - settings.beta2) * gradient * gradient
-        denominator = np.sqrt(second / (1.0 - settings.beta2**self.steps))
-        denominator += settings.eps
-        step = first / denominator
-        step *= settings.learning_rate / (1.0 - settings.beta1**self.steps)
-        weight -= step
+    def _check(self, rule: Rule) -> None:
+        if not isinstance(rule, self.rule):
+            raise EngineInputError(f"expected a step of {self.rule.__name__}, got {rule}")
+        if not np.isfinite(astuple(rule)).all():
+            raise EngineInputError(f"expected finite optimizer settings, got {rule}")
 
 
 def zeros_like(weights: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Return zeros of the shape of every array, by the same names."""
     return {name: np.zeros_like(array) for name, array in weights.items()}
-
-
-def check_finite(settings: object, *numbers: float) -> None:
-    """Refuse *settings* unless all their *numbers* are finite.
-
-    Raises:
-        EngineInputError: One is not.
-    """
-    if not np.isfinite(numbers).all():
-        raise EngineInputError(f"expected finite optimizer settings, got {settings}")
-
-
-def clip(gradients: Mapping[str, FloatArray], limit: float) -> tuple[float, float]:
-    """Return the norm of all gradients together, and the factor that keeps it within *limit*; 0 or less is none."""
-    norm = global_norm(gradients)
-    return norm, min(1.0, limit / (norm + 1e-6)) if limit > 0 else 1.0
 
 
 def global_norm(gradients: Mapping[str, FloatArray]) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from tinkex_actors.local.engine.adam import Adam
 from tinkex_actors.local.engine.arrays import FloatArray
 from tinkex_actors.local.engine.base_model import BaseModel
 from tinkex_actors.local.engine.cores import map_in_order, usable_cores
@@ -23,8 +24,7 @@ from tinkex_actors.local.engine.examples import CheckedExample, Example, check_e
 from tinkex_actors.local.engine.head import score, score_backward
 from tinkex_actors.local.engine.lora import Adapter
 from tinkex_actors.local.engine.losses import Config, Loss, Values, complete_config, loss_named
-from tinkex_actors.local.engine.muon import Muon, MuonSettings
-from tinkex_actors.local.engine.optimizer import Adam, AdamSettings, zeros_like
+from tinkex_actors.local.engine.optimizer import Optimizer, Rule, zeros_like
 
 TOKENS_AT_ONCE = 1024
 """A batch is computed in groups of whole examples of at most about this many tokens.
@@ -65,14 +65,14 @@ class TrainableModel:
         base: BaseModel,
         adapter: Adapter,
         *,
-        optimizer: type[Adam] | type[Muon] = Adam,
+        optimizer: type[Rule] = Adam,
         workers: int | None = None,
     ) -> None:
         """Begin to train *adapter*, in place, with *workers* threads; None means one for each usable core."""
         self.base = base
         self.adapter = adapter
         self._workers = usable_cores() if workers is None else workers
-        self._optimizer: Adam | Muon = optimizer.over(adapter.weights)
+        self._optimizer = Optimizer.over(optimizer, adapter.weights)
         self._gradients = zeros_like(adapter.weights)
 
     @property
@@ -139,7 +139,7 @@ class TrainableModel:
                 raise EngineInputError(f"expected a finite gradient, got one that is not for {name}; nothing was added")
         _add(gradients, self._gradients)
 
-    def optim_step(self, settings: AdamSettings | MuonSettings) -> dict[str, float]:
+    def optim_step(self, rule: Rule) -> dict[str, float]:
         """Move the adapter by the gradients so far and forget them.
 
         Without a forward_backward since the last step the gradients are zero: moments and decay still act.
@@ -148,16 +148,9 @@ class TrainableModel:
             ``grad_norm``, before the limit.
 
         Raises:
-            EngineInputError: A setting is not finite, or of another optimizer; the model is unchanged.
+            EngineInputError: A number is not finite, or the rule is another than the model has; nothing has changed.
         """
-        settings.check()
-        match self._optimizer, settings:
-            case (Adam() as adam, AdamSettings()):
-                metrics = adam.step(self.adapter.weights, self._gradients, settings)
-            case (Muon() as muon, MuonSettings()):
-                metrics = muon.step(self.adapter.weights, self._gradients, settings)
-            case optimizer, _:
-                raise EngineInputError(f"expected settings of {type(optimizer).__name__}, got {settings}")
+        metrics = self._optimizer.step(self.adapter.weights, self._gradients, rule)
         self._gradients = zeros_like(self.adapter.weights)
         return metrics
 
@@ -190,11 +183,11 @@ class TrainableModel:
             EngineInputError: An array is missing, of another shape, or not finite; the model is unchanged.
         """
         weights = self._matching(state, "adapter")
-        family = type(self._optimizer)
-        moved = family.over(self.adapter.weights)
+        rule = self._optimizer.rule
+        moved = Optimizer.over(rule, self.adapter.weights)
         if optimizer:
-            moments = {kind: self._matching(state, f"optimizer.{kind}") for kind in family.kinds}
-            moved = family(moments, _step_count(state))
+            moments = {kind: self._matching(state, f"optimizer.{kind}") for kind in rule.kinds}
+            moved = Optimizer(rule, moments, _step_count(state))
         for name, array in self.adapter.weights.items():
             array[...] = weights[name]  # in place: the stacked groups share this memory
         self._optimizer = moved

@@ -9,17 +9,17 @@ from attrs import evolve
 from tests.tinkex_actors.local.engine.test_gradients import batch
 from tests.tinkex_actors.local.engine.tiny_models import TINY, random_base
 from tinkex_actors.local.engine import (
-    AdamSettings,
+    Adam,
     Adapter,
     EngineInputError,
     LoraSpec,
     Muon,
-    MuonSettings,
+    Optimizer,
     TrainableModel,
 )
 from tinkex_actors.local.engine.muon import orthogonalize
 
-STEP = MuonSettings(learning_rate=0.02)
+STEP = Muon(learning_rate=0.02)
 
 
 def muon_model(seed: int = 0) -> TrainableModel:
@@ -60,7 +60,7 @@ def test_a_weight_moves_as_the_formula_says() -> None:
     """Momentum, a look ahead, and a length that depends on the shape alone."""
     rng = np.random.default_rng(1)
     first, second = (rng.standard_normal((16, 4)).astype(np.float32) for _ in range(2))
-    weights, muon = {"w": np.zeros((16, 4), np.float32)}, Muon.over({"w": first})
+    weights, muon = {"w": np.zeros((16, 4), np.float32)}, Optimizer.over(Muon, {"w": first})
     muon.step(weights, {"w": first}, STEP)
     expected = -0.02 * math.sqrt(16 / 4) * orthogonalize(first)
     np.testing.assert_allclose(weights["w"], expected, atol=1e-6)
@@ -92,8 +92,8 @@ def test_the_two_optimizers_are_not_mixed() -> None:
     """Neither their settings nor their states; and what is refused changes nothing."""
     model = muon_model()
     before = model.weights_digest()
-    with pytest.raises(EngineInputError, match="settings of Muon"):
-        model.optim_step(AdamSettings())
+    with pytest.raises(EngineInputError, match="a step of Muon"):
+        model.optim_step(Adam())
     other = TrainableModel(model.base, Adapter.create(model.base, LoraSpec(3)))
     with pytest.raises(EngineInputError, match=r"optimizer\.momentum"):
         model.load_state(other.state(), optimizer=True)

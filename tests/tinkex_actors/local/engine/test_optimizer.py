@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinkex_actors.local.engine.adam import Adam
 from tinkex_actors.local.engine.errors import EngineInputError
-from tinkex_actors.local.engine.optimizer import Adam, AdamSettings, global_norm
+from tinkex_actors.local.engine.optimizer import Optimizer, global_norm
 
 NUMBERS = st.floats(-3.0, 3.0)
 SETTINGS = st.builds(
-    AdamSettings,
+    Adam,
     learning_rate=st.floats(1e-4, 0.1),
     beta1=st.floats(0.0, 0.99),
     beta2=st.floats(0.0, 0.999),
@@ -21,7 +22,7 @@ SETTINGS = st.builds(
 )
 
 
-def naive_adamw(weight: float, gradients: list[float], settings: list[AdamSettings]) -> float:
+def naive_adamw(weight: float, gradients: list[float], settings: list[Adam]) -> float:
     m = v = 0.0
     for t, (g, s) in enumerate(zip(gradients, settings, strict=True), start=1):
         weight *= 1 - s.learning_rate * s.weight_decay
@@ -33,10 +34,10 @@ def naive_adamw(weight: float, gradients: list[float], settings: list[AdamSettin
 
 
 @given(start=NUMBERS, steps=st.lists(st.tuples(NUMBERS.filter(lambda g: abs(g) > 1e-6), SETTINGS), max_size=6))
-def test_each_weight_moves_as_the_formula_says(start: float, steps: list[tuple[float, AdamSettings]]) -> None:
+def test_each_weight_moves_as_the_formula_says(start: float, steps: list[tuple[float, Adam]]) -> None:
     """Settings may change at every step, as the service allows."""
     weights = {"w": np.full((2, 3), start)}
-    adam = Adam.over(weights)
+    adam = Optimizer.over(Adam, weights)
     for gradient, settings in steps:
         adam.step(weights, {"w": np.full((2, 3), gradient)}, settings)
     expected = naive_adamw(start, [g for g, _ in steps], [s for _, s in steps])
@@ -46,15 +47,15 @@ def test_each_weight_moves_as_the_formula_says(start: float, steps: list[tuple[f
 def test_a_weight_that_never_had_a_gradient_stays() -> None:
     """Zero over zero must be no step: at the start every A has a gradient of exactly zero, since B is zero."""
     weights = {"w": np.ones(3, np.float32)}
-    Adam.over(weights).step(weights, {"w": np.zeros(3, np.float32)}, AdamSettings(learning_rate=0.1))
+    Optimizer.over(Adam, weights).step(weights, {"w": np.zeros(3, np.float32)}, Adam(learning_rate=0.1))
     assert weights["w"].tolist() == [1.0, 1.0, 1.0]
 
 
 def test_the_limit_counts_all_arrays_together() -> None:
     """Three and four are five; a limit of one takes a fifth of each, seen in the first moments."""
     weights = {"a": np.zeros(1), "b": np.zeros(1)}
-    adam = Adam.over(weights)
-    settings = AdamSettings(beta1=0.0, grad_clip_norm=1.0)
+    adam = Optimizer.over(Adam, weights)
+    settings = Adam(beta1=0.0, grad_clip_norm=1.0)
     metrics = adam.step(weights, {"a": np.array([3.0]), "b": np.array([4.0])}, settings)
     assert metrics == {"grad_norm": pytest.approx(5.0)}
     assert adam.moments["first"]["a"][0] == pytest.approx(0.6, rel=1e-6)
@@ -63,8 +64,8 @@ def test_the_limit_counts_all_arrays_together() -> None:
 
 def test_a_limit_above_the_norm_changes_nothing() -> None:
     gradients = {"a": np.array([0.3], np.float32)}
-    adam = Adam.over(gradients)
-    adam.step({"a": np.zeros(1, np.float32)}, gradients, AdamSettings(beta1=0.0, grad_clip_norm=1.0))
+    adam = Optimizer.over(Adam, gradients)
+    adam.step({"a": np.zeros(1, np.float32)}, gradients, Adam(beta1=0.0, grad_clip_norm=1.0))
     assert adam.moments["first"]["a"][0] == gradients["a"][0]
 
 
@@ -76,5 +77,9 @@ def test_the_norm_of_many_small_numbers_is_summed_precisely() -> None:
 
 @pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "grad_clip_norm", "eps", "beta1"])
 def test_settings_that_are_not_numbers_are_refused(name: str) -> None:
+    """Nothing has changed then: not even a step was counted."""
+    weights = {"w": np.ones(2)}
+    adam = Optimizer.over(Adam, weights)
     with pytest.raises((EngineInputError, ValueError)):
-        AdamSettings(**{name: math.nan}).check()
+        adam.step(weights, weights, Adam(**{name: math.nan}))
+    assert (adam.steps, weights["w"].tolist()) == (0, [1.0, 1.0])

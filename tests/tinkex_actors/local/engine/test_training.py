@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tests.tinkex_actors.local.engine.test_gradients import batch
 from tests.tinkex_actors.local.engine.tiny_models import TINY, random_model
-from tinkex_actors.local.engine import AdamSettings, EngineInputError, Example, TrainableModel
+from tinkex_actors.local.engine import Adam, EngineInputError, Example, TrainableModel
 from tinkex_actors.local.engine import training as training_module
 
-STEP = AdamSettings(learning_rate=0.01)
+STEP = Adam(learning_rate=0.01)
 
 
 def train(model: TrainableModel, seed: int = 3) -> None:
