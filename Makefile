@@ -5,7 +5,7 @@
 #   make test         the whole suite
 #   make check        static checks: ruff, mypy, pyright, import-linter, deptry, codespell, interrogate
 #   make install      the `tinkex` command in $(VENV)/bin
-#   make conformance  the tally of OTP and tinkex scenarios; fails when one has no account
+#   make conformance  the tally of OTP and tinkex scenarios; fails when one has no account (SUITE=whole: all other tests too)
 #   make coverage     the suite under coverage; fails below 95 %
 #   make deep         the property tests with many more examples
 #   make simulate     our own supervision trees under a thousand seeds of disorder (SEEDS=1000)
@@ -67,7 +67,7 @@ format: $(VENV)/.check
 install: $(VENV)/.demo
 
 conformance: $(VENV)/.test
-	$(BIN)/python -m tests.conformance --complete otp --complete tinkex
+	$(BIN)/python -m tests.conformance --complete otp --complete tinkex $(if $(filter whole,$(SUITE)),--whole) $(PYTEST_ARGS)
 
 coverage: $(VENV)/.test
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS) $(TESTS)

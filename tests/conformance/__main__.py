@@ -1,7 +1,8 @@
 """Run every test that carries a scenario's id and print the account: ``python -m tests.conformance``.
 
-Exit status 1 when a marked test fails, when ids contradict each other, or when a catalogue named by ``--complete``
-has a scenario without an account.
+With ``--whole`` the rest of the suite runs too, so that whoever wants both, as CI does, runs nothing twice. What else is
+given goes to pytest. Exit status 1 when a test fails, when ids contradict each other, or when a catalogue named by
+``--complete`` has a scenario without an account.
 """
 
 import argparse
@@ -39,10 +40,13 @@ OTP = Catalogue("otp", ROOT / "tests/conformance/otp-ids.txt", ROOT / "docs/desi
 
 @attrs.define(eq=False)
 class MarkedTests:
-    """A pytest plugin: keep the marked and the named tests, remember which scenarios passed in all of theirs."""
+    """A pytest plugin: remember which scenarios passed in all of their tests, by mark or by name, and run no others."""
 
     named: Mapping[str, set[str]]
     """Tests that the page of tinkex names, each with its ids."""
+
+    is_whole: bool
+    """Whether tests of no scenario run too."""
 
     owed: dict[str, set[tuple[str, str]]] = attrs.field(factory=dict[str, set[tuple[str, str]]])
     failed: set[tuple[str, str]] = attrs.field(factory=set[tuple[str, str]])
@@ -60,10 +64,11 @@ class MarkedTests:
             scenarios |= {(TINKEX.mark, scenario) for scenario in self.named.get(item.nodeid.partition("[")[0], ())}
             if scenarios:
                 self.owed[item.nodeid] = scenarios
-        items[:] = [item for item in items if item.nodeid in self.owed]
+        if not self.is_whole:
+            items[:] = [item for item in items if item.nodeid in self.owed]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        scenarios = self.owed[report.nodeid]
+        scenarios = self.owed.get(report.nodeid, set())
         if report.failed:
             self.failed |= scenarios
         elif report.when == "call" and report.passed:
@@ -84,10 +89,13 @@ def main() -> int:
     """Print both accounts, the OTP line last."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("--complete", action="append", default=[], choices=["otp", "tinkex"])
-    complete: list[str] = parser.parse_args().complete
+    parser.add_argument("--whole", action="store_true", help="run the tests of no scenario too")
+    options, rest = parser.parse_known_args()
+    complete: list[str] = options.complete
     page = TINKEX.page.read_text() if TINKEX.page.exists() else ""
-    tests = MarkedTests(read_named_tests(page))
-    status = pytest.main(["--quiet", "--no-header", "-p", "no:cacheprovider", str(ROOT / "tests")], plugins=[tests])
+    tests = MarkedTests(read_named_tests(page), is_whole=options.whole)
+    arguments = ["--quiet", "--no-header", "-p", "no:cacheprovider", *rest, str(ROOT / "tests")]
+    status = pytest.main(arguments, plugins=[tests])
     missing = 0
     try:
         for catalogue in (TINKEX, OTP):
