@@ -24,6 +24,9 @@
 #
 # PYTHON picks the interpreter: make test PYTHON=python3.13
 
+# The tests start hundreds of processes; one that may not keep compiled code takes twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
