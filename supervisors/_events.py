@@ -21,7 +21,7 @@ class ChildStarted:
 
 @frozen
 class ChildStopped:
-    """A life ended cleanly or by order."""
+    """A life ended cleanly, by order, or because of an interrupt, which is no crash."""
 
     at: float
     path: str

@@ -238,8 +238,19 @@ def split_error(error: BaseException) -> tuple[Exception | None, BaseException |
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         ordinary, rest = group.split(Exception)
-        return ordinary, rest
+        return ordinary, rest and _unwrap_interrupt(rest)
     return None, error
+
+
+def _unwrap_interrupt(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Take an interrupt out of the groups that nurseries put around it: whoever pressed Ctrl-C expects it bare."""
+    interrupts, rest = group.split(KeyboardInterrupt)
+    if interrupts is None or not (rest is None or is_cancellation(rest)):
+        return group
+    innermost: BaseException = interrupts
+    while isinstance(innermost, BaseExceptionGroup):
+        innermost = cast("BaseExceptionGroup[BaseException]", innermost).exceptions[0]
+    return innermost
 
 
 def is_cancellation(error: BaseException) -> bool:

@@ -133,6 +133,10 @@ class Team:
         self.failure = error
         self.order_stop()
 
+    @property
+    def _is_interrupted(self) -> bool:
+        return self.failure is not None and not isinstance(self.failure, Exception)
+
     def start_task(self, fn: Callable[..., Awaitable[object]], *args: Any, name: str | None = None) -> None:
         """Run a task of a child. With a *name* trio need not make one up, and keep it."""
         if self._nursery is None:
@@ -287,8 +291,9 @@ class Team:
                 assert_never(decision)
 
     def _report(self, slot: AnySlot, life: Life, exit_: Exit) -> None:
-        # A kill by order is no failure, a clean-up that crashes is one even then.
-        has_failed = exit_.kind is ExitKind.CRASHED or (exit_.kind is ExitKind.KILLED and slot.intent is Intent.UP)
+        # A kill by order is no failure, and neither is an interrupt; a clean-up that crashes is one even then.
+        is_killed = exit_.kind is ExitKind.KILLED and slot.intent is Intent.UP and not self._is_interrupted
+        has_failed = exit_.kind is ExitKind.CRASHED or is_killed
         now = trio.current_time()
         if has_failed:
             self.runtime.emit(ChildCrashed(now, slot.path, life.number, exit_, life.failed_in))
