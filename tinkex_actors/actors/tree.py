@@ -60,6 +60,7 @@ from tinkex_actors.actors.snapshot import ClientSnapshot
 from tinkex_actors.actors.tally import Tally
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry, TelemetryQueue
 from tinkex_actors.actors.trainer import Trainer
+from tinkex_actors.actors.unheard import tell_unheard
 from tinkex_actors.actors.waits import WAITS, Waits, list_waits
 from tinkex_actors.crash_log import CrashLog
 from tinkex_actors.log import get_log
@@ -181,6 +182,7 @@ class TinkerTree:
         ledger = self.ledgers.pop(name, None)
         if ledger is not None:
             del self.members[name]
+            tell_unheard([ledger], error)
             ledger.close(error)
             self._tell_roster(lambda roster: roster.cast_nowait(Roster.dismiss, name))
 
@@ -194,6 +196,8 @@ class TinkerTree:
     def close(self, error: TinkerError) -> None:
         """Fail whatever still waits; the actors are gone or going."""
         self.end = error
+        with working_on(self.record):
+            tell_unheard(self.ledgers.values(), error)
         for ledger in self.ledgers.values():
             ledger.close(error)
 

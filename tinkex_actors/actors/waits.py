@@ -74,12 +74,13 @@ def list_waits(ledgers: Ledgers, now: float) -> tuple[Wait, ...]:
     return tuple(
         _describe(ledger.name, one, now)
         for ledger in ledgers.values()
-        for one in _list_open(ledger)
+        for one in list_open(ledger)
         if (not one.slot.is_settled if isinstance(one, Entry) else one.is_waiting)
     )
 
 
-def _list_open(ledger: Ledger | SampleLedger) -> Iterable[Entry | StreamPlace]:
+def list_open(ledger: Ledger | SampleLedger) -> Iterable[Entry | StreamPlace]:
+    """Go through what *ledger* has taken in and not answered yet."""
     yield from ledger.open.values()
     if isinstance(ledger, SampleLedger):
         yield from ledger.streams.values()

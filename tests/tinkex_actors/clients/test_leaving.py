@@ -68,6 +68,31 @@ def test_cancelling_at_any_moment_ends_everything_soon(seconds: float) -> None:
     assert fake.finished == (["interrupted"] if fake.sessions and fake.finished else [])
 
 
+async def leave_much_undone(fake: FakeTinker) -> None:
+    async with open_fake(fake) as tinker:
+        trainer = await make_trainer(tinker)
+        sampler = await tinker.create_sampling_client(base_model="fake/model")
+        heard = trainer.optim_step()
+        trainer.forward_backward([a_datum()] * 5, "cross_entropy")
+        for _ in range(200):
+            sampler.sample(ModelInput.from_ints([1]))
+        with trio.move_on_after(0.001):
+            await heard
+        raise LookupError("the program's own")
+
+
+async def test_what_is_left_undone_is_told_in_one_record(
+    autojump_clock: MockClock,  # noqa: ARG001 - virtual time by naming it
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An interrupted program has hundreds of samples under way: a line for each would hide why it was interrupted."""
+    with pytest.raises(LookupError):
+        await leave_much_undone(FakeTinker(latency=10.0))
+    (record,) = caplog.records
+    assert record.getMessage().startswith("operations were under way that nobody awaited")
+    assert "{'forward_backward': 1, 'asample': 200}" in record.getMessage()
+
+
 async def crash_for_ever(fake: FakeTinker, pendings: list[Pending[OptimStepResponse]]) -> None:
     async with open_fake(fake, Settings.local("http://fake")) as tinker:
         pendings.append((await make_trainer(tinker)).optim_step())
