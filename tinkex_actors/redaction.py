@@ -32,6 +32,9 @@ _START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))"
 _QUOTE = r"(?:b?\\{0,8}[\"'])?"
 _VALUE = r"(?:b?\"(?:[^\"\\]|\\.)*+|b?'(?:[^'\\]|\\.)*+|b?(\\{1,8}[\"']).{0,512}?\2|[^\s,;&)}\]]++)[\"']?"
 
+# All up to the last @: a password may hold any letter, and an address that was mistyped has no scheme.
+_CREDENTIALS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@", re.DOTALL)
+
 _Rules = Sequence[tuple[re.Pattern[str], str]]
 
 _LOOKS: _Rules = (
@@ -58,12 +61,18 @@ _HINTS = ("key", "token", "secret", "passw", "passphrase", "credential", "jwt", 
 
 def redact_text(text: str) -> str:
     """Return *text* with every secret replaced by ``***``."""
-    for pattern, replacement in _LOOKS:
-        text = pattern.sub(replacement, text)
+    text = redact_credentials(text)
     folded = text.casefold()
     if any(hint in folded for hint in _HINTS):
         for pattern, replacement in _IS_NAMED:
             text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_credentials(text: str) -> str:
+    """Return *text* without what looks like a secret; for texts in which the word "key" is no sign of one."""
+    for pattern, replacement in _LOOKS:
+        text = pattern.sub(replacement, text)
     return text
 
 
@@ -144,8 +153,8 @@ def mask_values(pairs: Mapping[str, str]) -> str:
 
 
 def mask_url(url: str) -> str:
-    """Show an address without the name and the password in it; for the ``repr`` of a field."""
-    return repr(redact_text(url))
+    """Show an address without the name and the password in it, whatever else may be wrong with it."""
+    return repr(redact_text(_CREDENTIALS.sub(rf"\1{MASK}@", url)))
 
 
 def _is_secret_header(name: str) -> bool:

@@ -11,7 +11,6 @@ of a session may be open, the server says in ``client/config``.
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from attrs import Attribute, evolve, field, fields, frozen
 
@@ -28,6 +27,7 @@ from tinkex_actors.environment import (
 )
 from tinkex_actors.figures import Figures, not_negative
 from tinkex_actors.redaction import KEY_PREFIXES, mask, mask_url, mask_values
+from tinkex_actors.setting_checks import check_base_url, check_headers, check_proxy
 
 __all__ = ["Figures", "Settings"]
 
@@ -64,18 +64,6 @@ def check_credential(value: str, name: str, step: str) -> None:
         raise ValueError(f"{name} must begin with 'tml-' or 'eyJ', got {len(value)} characters that do not; {step}")
     if not value.isascii() or any(letter.isspace() for letter in value):
         raise ValueError(f"{name} must be printable ASCII without spaces; {step} for a stray line end")
-
-
-def _check_url(_instance: object, _attribute: "Attribute[Any]", value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError as fault:
-        raise ValueError(f"base_url must be an http:// or https:// address, got {value!r}") from fault
-    if not is_good:
-        raise ValueError(f"base_url must be an http:// or https:// address, got {value!r}")
-    if parts.username or parts.password:
-        raise ValueError("base_url must not carry a user name or a password; pass default_headers=... instead")
 
 
 # Any: what is no text is the validator's business.
@@ -123,12 +111,6 @@ def _no_words() -> Mapping[str, str]:
     return {}
 
 
-def _check_proxy(_instance: object, _attribute: "Attribute[Any]", value: str) -> None:
-    parts = urlsplit(value)
-    if value and not (parts.scheme in {"http", "https"} and parts.hostname):
-        raise ValueError(f"proxy must be an http:// or https:// address, got {mask_url(value)}")
-
-
 def _check_level(_instance: object, _attribute: "Attribute[Any]", value: str) -> None:
     if value and value not in LEVELS:
         raise ValueError(f"log_level must be one of {', '.join(LEVELS)}, or empty, got {value!r}")
@@ -174,7 +156,7 @@ class Settings:
         _text("TINKER_BASE_URL", DEFAULT_BASE_URL),
         "TINKER_BASE_URL",
         converter=_plain_url,
-        validator=[_is_text, _check_url],
+        validator=[_is_text, check_base_url],
     )
     """The address all paths are appended to, without a trailing slash."""
     project_id: str = _from(_text("TINKER_PROJECT_ID"), "TINKER_PROJECT_ID", validator=_is_text)
@@ -203,7 +185,7 @@ class Settings:
         "CLOUDFLARE_ACCESS_CLIENT_ID, CLOUDFLARE_ACCESS_CLIENT_SECRET",
         converter=_copy,
         repr=mask_values,
-        validator=_are_pairs,
+        validator=[_are_pairs, check_headers],
     )
     """Sent with every request."""
     default_headers: Mapping[str, str] = _from(
@@ -211,7 +193,7 @@ class Settings:
         "TINKEX_DEFAULT_HEADERS",
         converter=_copy,
         repr=mask_values,
-        validator=_are_pairs,
+        validator=[_are_pairs, check_headers],
     )
     """Sent with every request; they win over ``access_headers`` and over the client's own. The variable is JSON."""
     default_query: Mapping[str, str] = _from(
@@ -222,7 +204,7 @@ class Settings:
         validator=_are_pairs,
     )
     """Added to every address, where a request does not say otherwise. The variable is JSON."""
-    proxy: str = _from(_text("TINKEX_PROXY"), "TINKEX_PROXY", validator=[_is_text, _check_proxy], repr=mask_url)
+    proxy: str = _from(_text("TINKEX_PROXY"), "TINKEX_PROXY", validator=[_is_text, check_proxy], repr=mask_url)
     """An ``http://`` or ``https://`` proxy for all requests; without one, the usual variables (``HTTPS_PROXY``, …)
     are honoured, but for servers on this machine."""
     proxy_headers: Mapping[str, str] = _from(
@@ -230,7 +212,7 @@ class Settings:
         "TINKEX_PROXY_HEADERS",
         converter=_copy,
         repr=mask_values,
-        validator=_are_pairs,
+        validator=[_are_pairs, check_headers],
     )
     """Sent to the proxy alone. The variable is JSON."""
     ca_file: str = _from(read_authorities, "SSL_CERT_FILE, SSL_CERT_DIR", validator=_is_text)

@@ -186,6 +186,8 @@ def test_a_setting_shows_that_a_secret_is_there_and_its_kind() -> None:
     """Whether a key is set is the first thing to know when it is refused."""
     assert [mask(""), mask(KEY), mask(JWT), mask("0a1b2c")] == ["''", "'tml-***'", "'eyJ***'", "'***'"]
     assert mask_url("http://me:hunter2@proxy:8080") == "'http://***@proxy:8080'"
+    assert mask_url("me:hunter2@proxy:8080") == "'***@proxy:8080'"
+    assert mask_url("http://me:hun/t@er#2@proxy") == "'http://***@proxy'"
     assert is_secret_name("HF_TOKEN")
     assert not is_secret_name("tokens")
 

@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields
 from attrs.exceptions import FrozenInstanceError
 
 from tinkex_actors.settings import DEFAULT_BASE_URL, FEATURE_GATES, Figures, Settings
@@ -169,11 +170,96 @@ def test_a_key_that_cannot_work_is_refused_with_the_next_step(key: str, message:
     assert "1234567890" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["tinker.example", "ftp://tinker.example", "http://", "http://x:99999", "http://[::1"])
+NO_ADDRESSES = ("tinker.example", "ftp://tinker.example", "http://", "http://x:99999", "http://x:8o", "http://[::1")
+
+
+@pytest.mark.parametrize("url", [*NO_ADDRESSES, "http://a b", "http://a/\tb"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    """A wrong address fails at the door, not as a puzzling connection error later."""
-    with pytest.raises(ValueError, match="base_url must be an http:// or https:// address"):
-        Settings.from_environ({"TINKER_API_KEY": "tml-k", "TINKER_BASE_URL": url})
+    """A wrong address fails at the door, not as a puzzling connection error later; the variable is named."""
+    for name, variable in (("base_url", "TINKER_BASE_URL"), ("proxy", "TINKEX_PROXY")):
+        message = f"{name} must be an http:// or https:// address, got .*; check {variable}"
+        with pytest.raises(ValueError, match=message):
+            Settings.from_environ({"TINKER_API_KEY": "tml-k", variable: url})
+
+
+@pytest.mark.parametrize("url", ["http://host/path?query=1", "http://host/#part"])
+def test_an_address_that_paths_cannot_be_appended_to_is_refused(url: str) -> None:
+    """What is appended to it would be part of the query."""
+    with pytest.raises(ValueError, match="base_url must end with its path"):
+        Settings.local(url)
+
+
+@pytest.mark.parametrize("url", ["ftp://me:sesame@host", "me:sesame@host:3128", "http://me:sesa@sesame@host:8o"])
+def test_a_wrong_address_is_refused_without_its_password(url: str) -> None:
+    """A scheme that was forgotten is the commonest mistake with a proxy; the error lands in logs and bug reports."""
+    for variable in ("TINKER_BASE_URL", "TINKEX_PROXY"):
+        with pytest.raises(ValueError, match="must be an http:// or https:// address") as refused:
+            Settings.from_environ({"TINKER_API_KEY": "tml-k", variable: url})
+        assert "sesa" not in "".join(format_exception(refused.value))
+
+
+@pytest.mark.parametrize("variable", ["TINKEX_DEFAULT_HEADERS", "TINKEX_PROXY_HEADERS"])
+@pytest.mark.parametrize(
+    ("header", "value", "message"),
+    [
+        ("X-Token", "sesame\r\nX-More: 1", "got something else in 'X-Token'"),
+        ("X-Token", "sesamö", "got something else in 'X-Token'"),
+        ("X Token", "sesame", "names of headers.*got 'X Token'"),
+        ("", "sesame", "names of headers"),
+        ("content-length", "7", "none that frames a request"),
+        ("Transfer-Encoding", "chunked", "none that frames a request"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_refused_at_the_door(
+    variable: str, header: str, value: str, message: str
+) -> None:
+    """It would fail in the first request, far from where it was written, or make two requests of one."""
+    with pytest.raises(ValueError, match=message) as refused:
+        Settings.from_environ({**ENVIRON, variable: json.dumps({header: value})})
+    assert f"check {variable}" in str(refused.value)
+    assert "sesam" not in "".join(format_exception(refused.value))
+
+
+EVERY_SETTING: dict[str, tuple[dict[str, str], Any, Any]] = {
+    # In the environment, in an application's configuration, as an argument.
+    "api_key": ({"TINKER_API_KEY": "tml-e"}, "tml-c", "tml-a"),
+    "credential_command": ({"TINKER_CREDENTIAL_CMD": "e"}, "c", "a"),
+    "base_url": ({"TINKER_BASE_URL": "http://e"}, "http://c", "http://a"),
+    "project_id": ({"TINKER_PROJECT_ID": "e"}, "c", "a"),
+    "tags": ({"TINKER_TAGS": "e"}, ("c",), ("a",)),
+    "telemetry": ({"TINKER_TELEMETRY": "0"}, True, False),
+    "feature_gates": ({"TINKER_FEATURE_GATES": "e"}, ("c",), ("a",)),
+    "access_headers": ({"CLOUDFLARE_ACCESS_CLIENT_ID": "e"}, {"X": "c"}, {"X": "a"}),
+    "default_headers": ({"TINKEX_DEFAULT_HEADERS": '{"X": "e"}'}, {"X": "c"}, {"X": "a"}),
+    "default_query": ({"TINKEX_DEFAULT_QUERY": '{"x": "e"}'}, {"x": "c"}, {"x": "a"}),
+    "proxy": ({"TINKEX_PROXY": "http://e"}, "http://c", "http://a"),
+    "proxy_headers": ({"TINKEX_PROXY_HEADERS": '{"X": "e"}'}, {"X": "c"}, {"X": "a"}),
+    "ca_file": ({"SSL_CERT_FILE": "e"}, "c", "a"),
+    "client_certificate": ({"TINKEX_CLIENT_CERT": "e"}, "c", "a"),
+    "client_key": ({"TINKEX_CLIENT_KEY": "e"}, "c", "a"),
+    "client_key_password": ({"TINKEX_CLIENT_KEY_PASSWORD": "e"}, "c", "a"),
+    "log_level": ({"TINKER_LOG": "error"}, "info", "debug"),
+    "dump_headers": ({"TINKEX_DUMP_HEADERS": "1"}, False, True),
+    "figures": ({"TINKEX_PARITY": "beam"}, Figures(max_retries=3), Figures(max_retries=4)),
+}
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(Settings) if "variable" in one.metadata])
+def test_an_argument_wins_over_the_configuration_over_the_environment_over_the_default(name: str) -> None:
+    """The promise of the first page, for every setting that has a variable: each is wired by hand."""
+    environ, configured, argued = EVERY_SETTING[name]
+    base = {"TINKER_API_KEY": "tml-k"}
+
+    def read(variables: dict[str, str], **how: Any) -> Any:
+        return getattr(Settings.from_environ({**base, **variables}, **how), name)
+
+    default, told = read({}), read(environ)
+    app = {name: configured}
+    assert told != default
+    assert (read(environ, app=app), read({}, app=app)) == (configured, configured)
+    assert read(environ, app=app, **{name: argued}) == argued
+    assert read(environ, **{name: argued}) == argued
+    assert told != configured != argued != told or isinstance(told, bool)
 
 
 def test_an_address_with_a_password_is_refused_without_showing_it() -> None:

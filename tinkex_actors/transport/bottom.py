@@ -9,6 +9,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from tinkex_actors.redaction import redact_text
 from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.certificates import context_maker
 from tinkex_actors.transport.direct import DirectTransport
@@ -35,7 +36,12 @@ async def open_bottom(
             which is not. By default the lean pool; or httpx's own, when the settings or the environment name a proxy.
         address: Where to send, asked before each request; by default the settings' address. A server that is restarted
             elsewhere is followed.
+
+    Raises:
+        TypeError: *below* carries no asynchronous requests.
+        ValueError: *below* is closed, or a certificate or a proxy of the environment cannot be used.
     """
+    _check_below(below)
     where = address or (lambda: settings.base_url)
     if isinstance(below, httpx.AsyncClient):
         yield HttpTransport(below, settings, where)
@@ -50,6 +56,15 @@ async def open_bottom(
             _open_client(None if _proxies(settings.base_url) else LeanTransport(pool), settings, context) as client,
         ):
             yield DirectTransport(pool, HeadWriter(settings, where, pool), HttpTransport(client, settings, where))
+
+
+def _check_below(below: object) -> None:
+    if below is not None and not isinstance(below, HttpBelow):
+        raise TypeError(
+            f"below must be an httpx.AsyncClient or an httpx.AsyncBaseTransport, got {type(below).__name__}"
+        )
+    if isinstance(below, httpx.AsyncClient) and below.is_closed:
+        raise ValueError("below must be an open httpx.AsyncClient, got one that is closed; open ours inside its block")
 
 
 def is_proxied(url: str) -> bool:
@@ -72,7 +87,14 @@ def _open_client(
         # httpx lets a proxy win over a transport; what is plugged in has its own way out.
         return httpx.AsyncClient(transport=transport, limits=limits)
     proxy = httpx.Proxy(settings.proxy, headers=dict(settings.proxy_headers)) if settings.proxy else None
-    return httpx.AsyncClient(proxy=proxy, verify=context(), limits=limits)
+    try:
+        return httpx.AsyncClient(proxy=proxy, verify=context(), limits=limits)
+    except (httpx.InvalidURL, ValueError, ImportError) as fault:
+        # Only the environment's can be wrong here: the setting was looked at when it was made.
+        raise ValueError(
+            f"a proxy of the environment cannot be used ({redact_text(str(fault))}); check HTTPS_PROXY, HTTP_PROXY and "
+            "ALL_PROXY, or name another one by the setting proxy"
+        ) from fault
 
 
 def _lane_limits(figures: Figures) -> dict[str, Limits]:

@@ -1,5 +1,6 @@
 """An answer that says no becomes the exception whose class tells the reaction."""
 
+from tinkex_actors.redaction import redact_credentials
 from tinkex_actors.transport.seam import Answer, Route
 from tinkex_actors.types.errors import APIStatusError, status_error_class
 from tinkex_actors.types.ids import RequestId
@@ -11,6 +12,7 @@ _NEXT_STEPS = {
     401: "check the API key",
     402: "check the account's billing",
     403: "the key may not do this",
+    407: "that is the proxy: write its name and password into the setting proxy, http://name:password@host:port",
     409: "what it would make is there already, or in use: look at what there is, or take another name",
     413: "send less at once",
 }
@@ -19,11 +21,14 @@ _NEXT_STEPS = {
 def status_error(route: Route, answer: Answer, *, request_id: RequestId | None = None) -> APIStatusError:
     """Make the exception for an answer that is no success; it carries the status, headers and body.
 
-    The message repeats what the server said and nothing of the request: a request may hold a secret.
+    The message repeats what the server said and nothing of the request: a request may hold a secret. A server may quote
+    the key it refuses, so its words are redacted.
     """
     body = answer.json()
     step = _NEXT_STEPS.get(answer.status)
-    message = f"{route.name} was answered with {answer.status}: {_detail(body)}" + (f"; {step}" if step else "")
+    message = f"{route.name} was answered with {answer.status}: {redact_credentials(_detail(body))}" + (
+        f"; {step}" if step else ""
+    )
     return status_error_class(answer.status)(
         message,
         status_code=answer.status,

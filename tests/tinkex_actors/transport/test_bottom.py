@@ -1,9 +1,11 @@
 """What lies below the layers, by choice: the pool, a transport, a client of a user's, a proxy."""
 
 import gzip
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from time import time
+from traceback import format_exception
 
 import httpx
 import pytest
@@ -235,3 +237,36 @@ async def test_a_proxy_in_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
         assert not is_proxied("http://tinker.example")
         monkeypatch.setenv("ALL_PROXY", stage.url)
         assert is_proxied("https://other.example")
+
+
+@pytest.mark.parametrize("url", ["http://me:sesame@proxy:8o", "gopher://me:sesame@proxy", "socks5://me:sesame@proxy:1"])
+async def test_a_proxy_of_the_environment_that_cannot_be_used_is_refused_at_the_door(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has set it, so the variables are named; its password is not."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    settings = Settings.from_environ({}, api_key=SECRET, base_url="https://tinker.example")
+    with pytest.raises(ValueError, match=r"a proxy of the environment cannot be used.*check HTTPS_PROXY") as refused:
+        async with open_bottom(settings):
+            raise AssertionError
+    assert "sesame" not in "".join(format_exception(refused.value))
+
+
+async def test_what_cannot_carry_requests_is_refused_at_the_door() -> None:
+    """A client of the other kind, or one that is closed already, would fail as a puzzle in the first request."""
+    settings = Settings.local("http://tinker.example")
+    closed = httpx.AsyncClient()
+    await closed.aclose()
+    with httpx.Client() as synchronous:
+        for below, message in (
+            (synchronous, "below must be an httpx.AsyncClient .*, got Client"),
+            (httpx.HTTPTransport(), "got HTTPTransport"),
+            (closed, "got one that is closed; open ours inside its block"),
+        ):
+            with pytest.raises((TypeError, ValueError), match=message):
+                async with open_bottom(settings, below=below):  # type: ignore[arg-type]  # the point of the test
+                    raise AssertionError

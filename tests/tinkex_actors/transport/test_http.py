@@ -193,6 +193,14 @@ def test_a_refusal_says_who_why_and_what_next() -> None:
     assert (error.status_code, error.body, error.attempts) == (401, {"detail": "unknown key"}, 3)
 
 
+def test_a_key_that_the_server_quotes_is_not_in_the_error() -> None:
+    """An error's text lands in bug reports; what the server said about fields of a request stays."""
+    said = b'{"detail": "tml-very-secret is revoked; so is Bearer eyJhbGciOi.x.y; unknown key: beta3"}'
+    error = status_error(ROUTE, Answer(status=403, content=said))
+    assert "403: tml-*** is revoked; so is Bearer ***; unknown key: beta3" in str(error)
+    assert "setting proxy" in str(status_error(ROUTE, Answer(status=407, content=b"")))
+
+
 @pytest.mark.tinkex("T56", "F103", "F234")
 @pytest.mark.parametrize(
     ("status", "body", "category"),
