@@ -26,6 +26,7 @@ from tinkex_actors.types import (
     ModelInput,
     SampledSequence,
     SampleResponse,
+    SessionId,
     StopReason,
     TensorData,
 )
@@ -361,10 +362,14 @@ class FakeTinker:
 
 @asynccontextmanager
 async def open_fake(
-    fake: FakeTinker, settings: Settings = SETTINGS, observers: Iterable[Observer] = ()
+    fake: FakeTinker,
+    settings: Settings = SETTINGS,
+    observers: Iterable[Observer] = (),
+    taken_over: SessionId | None = None,
 ) -> AsyncGenerator[TinkerClient, None]:
-    """Open a client of *fake*."""
-    async with open_tinker(settings, below=httpx.MockTransport(fake.handle), observers=observers) as tinker:
+    """Open a client of *fake*; *taken_over* is a session of another process."""
+    below = httpx.MockTransport(fake.handle)
+    async with open_tinker(settings, below=below, observers=observers, session_id=taken_over) as tinker:
         yield tinker
 
 

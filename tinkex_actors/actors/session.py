@@ -15,9 +15,16 @@ from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.log import get_log
 from tinkex_actors.settings import SDK_VERSION, Settings
 from tinkex_actors.transport.ask import ask, tell
-from tinkex_actors.transport.endpoints import CLIENT_CONFIG, CREATE_SESSION, DYNAMIC_CONFIG, HEARTBEAT, Question
+from tinkex_actors.transport.endpoints import (
+    CLIENT_CONFIG,
+    CREATE_SESSION,
+    DYNAMIC_CONFIG,
+    DYNAMIC_CONFIG_AGAIN,
+    FIRST_HEARTBEAT,
+    Question,
+)
 from tinkex_actors.transport.seam import Transport
-from tinkex_actors.types.errors import APIStatusError, NotFoundError, TinkerError
+from tinkex_actors.types.errors import APIStatusError, TinkerError
 from tinkex_actors.types.sessions import CreateSessionResponse
 from tinkex_actors.wire.requests import ClientConfigRequest, CreateSessionRequest, SessionHeartbeatRequest
 
@@ -25,6 +32,8 @@ R = TypeVar("R")
 
 _log = get_log()
 _SHORTEST_REFRESH = 10.0
+_NO_SUCH_SESSION = frozenset({400, 404, 410, 422})
+_NO_SUCH_ROUTE = frozenset({404, 405})
 
 
 class Session(Crashable):
@@ -57,7 +66,7 @@ class Session(Crashable):
         """Ask for the switches that may turn while the session lives; keep the old ones if that fails."""
         async with self.off_turn():
             try:
-                fresh = await ask(self._transport, DYNAMIC_CONFIG, ClientConfigRequest(SDK_VERSION))
+                fresh = await ask(self._transport, DYNAMIC_CONFIG_AGAIN, ClientConfigRequest(SDK_VERSION))
             except TinkerError as error:
                 _log.debug("the server's switches could not be read; the old ones stay", error=str(error))
                 return
@@ -108,11 +117,14 @@ class Session(Crashable):
 
         Raises:
             SessionEnded: It does not.
+            TinkerError: Whether it does cannot be known now.
         """
         await self._read_switches()
         try:
-            await tell(self._transport, HEARTBEAT, SessionHeartbeatRequest(self._record.id))
+            await tell(self._transport, FIRST_HEARTBEAT, SessionHeartbeatRequest(self._record.id))
         except APIStatusError as refusal:
+            if refusal.status_code not in _NO_SUCH_SESSION:
+                raise
             raise SessionEnded(f"session {self._record.id} cannot be taken over: {refusal}") from refusal
         self._record.is_foreign = False
 
@@ -120,7 +132,9 @@ class Session(Crashable):
         """Ask what older servers do not know; ``None`` from those."""
         try:
             return await ask(self._transport, question, ClientConfigRequest(SDK_VERSION))
-        except NotFoundError:
+        except APIStatusError as refusal:
+            if refusal.status_code not in _NO_SUCH_ROUTE:
+                raise
             return None
 
 

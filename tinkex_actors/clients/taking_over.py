@@ -8,9 +8,13 @@ from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.clients.creation import MadeModel, begin_ledger
 from tinkex_actors.transport.ask import ask, send
 from tinkex_actors.transport.endpoints import FINISH_SESSION, GET_INFO
+from tinkex_actors.transport.refusal import status_error
 from tinkex_actors.types import ModelId, SessionId
 from tinkex_actors.types.sessions import FinishReason
 from tinkex_actors.wire.requests import FinishReasonBody, FinishSessionRequest, GetInfoRequest
+
+_IS_OVER = frozenset({404, 405, 409, 410})
+"""What is said of a session that is over, or by a server where it ends with its heartbeats."""
 
 
 async def attach_model(tree: TinkerTree, model_id: ModelId, *, next_number: int, model_number: int) -> MadeModel:
@@ -29,7 +33,10 @@ async def finish_left_session(tree: TinkerTree, session_id: SessionId) -> None:
     """End a session that another process left; one that is over is no error.
 
     Raises:
-        APIConnectionError: The server does not answer.
+        APIStatusError: The server refuses.
+        APIConnectionError: It does not answer.
     """
     request = FinishSessionRequest(FinishReasonBody(FinishReason.ERRORED))
-    await send(tree.transport, FINISH_SESSION, request, path_values={"session_id": session_id})
+    answer = await send(tree.transport, FINISH_SESSION, request, path_values={"session_id": session_id})
+    if not answer.is_success and answer.status not in _IS_OVER:
+        raise status_error(FINISH_SESSION, answer)

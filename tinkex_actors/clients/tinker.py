@@ -235,7 +235,8 @@ class TinkerClient:
         """End another session, one that a process left behind; its models stop. One that is over is no error.
 
         Raises:
-            APIConnectionError: The server does not answer.
+            APIStatusError: The server refuses.
+            APIConnectionError: It does not answer.
         """
         await finish_left_session(self._tree, session_id)
 

@@ -8,7 +8,7 @@ hard it is tried, how long it may be silent.
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tinkex_actors.transport.seam import PROTOBUF, Content, Lane, Persistence, Route
 from tinkex_actors.types import (
@@ -101,10 +101,12 @@ CLIENT_CONFIG: Question[ClientConfigRequest, ClientConfigResponse] = Question(
 DYNAMIC_CONFIG: Question[ClientConfigRequest, ClientDynamicConfigResponse] = Question(
     name="client/dynamic_config",
     path="/api/v1/client/dynamic_config",
-    persistence=Persistence.ONCE,
     timeout="control_timeout",
     answer=ClientDynamicConfigResponse,
 )
+"""Asked for when a session opens: there is no earlier answer to fall back on."""
+DYNAMIC_CONFIG_AGAIN = evolve(DYNAMIC_CONFIG, persistence=Persistence.ONCE)
+"""The same while it lives: the next refresh is the retry."""
 AUTH_TOKEN: Question[None, AuthTokenResponse] = Question(
     name="auth/token",
     path="/api/v1/auth/token",
@@ -122,10 +124,11 @@ HEARTBEAT: Endpoint[SessionHeartbeatRequest] = Endpoint(
     timeout="control_timeout",
     is_vital=True,
 )
+FIRST_HEARTBEAT = evolve(HEARTBEAT, persistence=Persistence.RETRIES)
+"""The one that asks whether a session still lives: there may be no next one."""
 FINISH_SESSION: Endpoint[FinishSessionRequest] = Endpoint(
     name="sessions/finish",
     path="/api/v1/sessions/{session_id}/finish",
-    persistence=Persistence.ONCE,
     timeout="control_timeout",
     is_vital=True,
 )

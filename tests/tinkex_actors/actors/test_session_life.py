@@ -19,7 +19,13 @@ from tests.tinkex_actors.fake_tinker import (
     open_fake,
 )
 from tinkex_actors.actors.errors import SessionEnded
-from tinkex_actors.types import APIConnectionError, AuthenticationError
+from tinkex_actors.types import (
+    APIConnectionError,
+    AuthenticationError,
+    InternalServerError,
+    PermissionDeniedError,
+    SessionId,
+)
 
 
 @pytest.mark.tinkex("T01")
@@ -98,11 +104,50 @@ async def test_a_server_that_is_not_there_is_one_clear_error(autojump_clock: Moc
     assert autojump_clock.current_time() < 3
 
 
-async def test_an_older_server_without_switches_is_served_too(autojump_clock: MockClock) -> None:
-    """404 on both configurations means defaults, and is not asked again."""
+@pytest.mark.parametrize("route", ["client/config", "client/dynamic_config", "create_session"])
+async def test_a_server_in_trouble_for_a_moment_delays_the_opening(route: str, autojump_clock: MockClock) -> None:
+    """Each of the three requests is sent again: a program does not end because its server was just restarted."""
     fake = FakeTinker()
-    fake.fail("client/config", Say(404))
-    fake.fail("client/dynamic_config", Say(404))
+    fake.fail(route, Say(503), LoseRequest())
+    async with open_fake(fake) as tinker:
+        assert tinker.session_id == "S0"
+    assert len(fake.times[route]) == 3
+    assert 0.5 < autojump_clock.current_time() < 5
+
+
+async def test_the_end_is_told_again_to_a_server_in_trouble(autojump_clock: MockClock) -> None:
+    """A session that nobody finishes holds its models for minutes; closing stays bounded all the same."""
+    fake = FakeTinker()
+    fake.fail("finish", LoseRequest(), Say(503))
+    async with open_fake(fake):
+        pass
+    assert fake.finished == ["success"]
+    assert autojump_clock.current_time() <= FIGURES.close_timeout
+
+
+async def test_a_session_is_not_given_up_because_its_server_is_in_trouble(autojump_clock: MockClock) -> None:
+    """Whether it still lives is asked again: only its server can say that it is over."""
+    fake = FakeTinker()
+    fake.fail("session_heartbeat", Say(503), LoseRequest())
+    async with open_fake(fake, taken_over=SessionId("S7")) as tinker:
+        assert tinker.session_id == "S7"
+        with pytest.raises(InternalServerError, match="sessions/finish was answered with 500"):
+            fake.fail("finish", *[Say(500)] * 20)
+            await tinker.finish_session(SessionId("S6"))
+        fake.faults["finish"].clear()
+    fake.fail("session_heartbeat", Say(403))
+    with pytest.raises(PermissionDeniedError):
+        async with open_fake(fake, taken_over=SessionId("S7")):
+            raise AssertionError
+    assert autojump_clock.current_time() < 200
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_an_older_server_without_switches_is_served_too(status: int, autojump_clock: MockClock) -> None:
+    """404 on both configurations means defaults, and is not asked again; so does the 405 of some frameworks."""
+    fake = FakeTinker()
+    fake.fail("client/config", Say(status))
+    fake.fail("client/dynamic_config", Say(status))
     async with open_fake(fake) as tinker:
         trainer = await make_trainer(tinker)
         await trainer.optim_step()
