@@ -131,8 +131,8 @@ async def test_a_session_is_not_given_up_because_its_server_is_in_trouble(autoju
     fake.fail("session_heartbeat", Say(503), LoseRequest())
     async with open_fake(fake, taken_over=SessionId("S7")) as tinker:
         assert tinker.session_id == "S7"
+        fake.fail("finish", *[Say(500)] * 20)
         with pytest.raises(InternalServerError, match="sessions/finish was answered with 500"):
-            fake.fail("finish", *[Say(500)] * 20)
             await tinker.finish_session(SessionId("S6"))
         fake.faults["finish"].clear()
     fake.fail("session_heartbeat", Say(403))

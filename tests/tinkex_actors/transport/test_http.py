@@ -201,6 +201,38 @@ def test_a_key_that_the_server_quotes_is_not_in_the_error() -> None:
     assert "setting proxy" in str(status_error(ROUTE, Answer(status=407, content=b"")))
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (422, b'{"detail":[{"loc":["body","lora","rank"],"msg":"too low","input":"tml-secret-1"},{"msg":"bad"}]}',
+         "body.lora.rank: too low; bad"),
+        (400, b'{"detail":[1]}', "{'detail': [1]}"),
+        (400, b'{"detail":[{"msg":"bad"},7]}', "bad; another fault"),
+        (400, b'{"detail":{"error":{"message":"deep"}}}', "deep"),
+        (400, b'{"error":{"message":"as others say it","code":7}}', "as others say it"),
+        (400, b'{"detail":null}', "no explanation"),
+        (403, b'{"detail":"tml-secret-1 is not yours"}', "tml-*** is not yours; the key may not do this"),
+        (401, b"Bearer eyJhbGciOi.eyJzdWIi.sig: expired", "Bearer *** expired; check the API key"),
+        (502, b"<html>\n<head><TITLE> 502 Bad Gateway </TITLE></head>" + b"<p>nginx" * 9999, "a page of HTML, '502 Bad Gateway'"),
+        (400, b"invalid token: 99999 of 512", "invalid token: 99999 of 512"),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_a_sentence_whatever_the_server_says(status: int, body: bytes, sentence: str) -> None:
+    """The server's words, found where frameworks put them; no page of markup, and no secret that it repeats to us."""
+    assert str(status_error(ROUTE, Answer(status=status, content=body))) == (
+        f"optim_step was answered with {status}: {sentence}"
+    )
+
+
+def test_a_redirect_says_where_to() -> None:
+    """It is not followed, so the reader has to: without what may be secret in the address."""
+    answer = Answer(status=308, headers={"location": "https://a:b@other.example/services/x?sig=secret"})
+    assert str(status_error(ROUTE, answer)) == (
+        "optim_step was answered with 308: no explanation; it points to 'https://***@other.example/services/x'; "
+        "if the server is there, set base_url to it"
+    )
+
+
 @pytest.mark.tinkex("T56", "F103", "F234")
 @pytest.mark.parametrize(
     ("status", "body", "category"),
