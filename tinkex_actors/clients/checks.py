@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import cast
 
-from tinkex_actors.types import AdamParams, Datum, DimuonParams, ModelInput, SamplingParams
+from tinkex_actors.types import AdamParams, Datum, DimuonParams, ModelInput, SamplingParams, TensorData, TensorDtype
+
+_MATRIX = 2
 
 
 # object: these are the doors, and what comes in may be anything.
@@ -47,6 +49,26 @@ def check_sampling_params(params: object) -> None:
     if params is not None and not isinstance(params, SamplingParams):
         raise TypeError(
             f"sampling_params must be SamplingParams, got {_kind(params)}; write SamplingParams(max_tokens=…)"
+        )
+
+
+def check_targets(targets: object) -> None:
+    """Refuse what names no tokens to score at each position of a prompt.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: It has another dtype or shape.
+    """
+    if targets is None:
+        return
+    if not isinstance(targets, TensorData):
+        raise TypeError(
+            f"target_prompt_logprobs must be a TensorData, got {_kind(targets)}; TensorData.from_numpy(ids) makes one"
+        )
+    if targets.dtype is not TensorDtype.INT64 or targets.shape is None or len(targets.shape) != _MATRIX:
+        raise ValueError(
+            "target_prompt_logprobs must be int64 token ids of shape (prompt length - 1, k), got "
+            f"{targets.dtype} of shape {targets.shape}"
         )
 
 

@@ -13,11 +13,17 @@ from tinkex_actors.actors.pending import Audience, Pending, Slot
 from tinkex_actors.actors.sample_ledger import SampleLedger
 from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.actors.waits import draw_waits
-from tinkex_actors.clients.checks import check_count, check_prompt, check_sampling_params, check_text
+from tinkex_actors.clients.checks import (
+    check_count,
+    check_prompt,
+    check_sampling_params,
+    check_targets,
+    check_text,
+)
 from tinkex_actors.clients.client import Client
 from tinkex_actors.clients.handle import SamplerHandle
 from tinkex_actors.clients.sample_stream import SampleStream, StreamSource
-from tinkex_actors.compute.prompt_answers import Asked, align_prompt, name_missing
+from tinkex_actors.compute.prompt_answers import Asked, align_prompt, check_lengths, misfit, name_missing
 from tinkex_actors.html import show_facts
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import CREATE_SAMPLING_SESSION, SAMPLE
@@ -25,7 +31,6 @@ from tinkex_actors.types import (
     EncodedTextChunk,
     ModelInput,
     NotSupportedByServer,
-    ResponseInvalid,
     SampleResponse,
     SamplingParams,
     SamplingSessionId,
@@ -174,7 +179,7 @@ class SamplingClient(Client[SampleLedger]):
         self._ledger.enlist(entry)
         return Pending(
             [slot],
-            partial(_read_answer, slot, _asked(request), self._records_stability),
+            partial(_read_answer, slot, _asked(request), self._records_stability, request.num_samples),
             withdraw=partial(self._ledger.withdraw, entry),
             is_left_to_run=False,
         )
@@ -297,9 +302,12 @@ def _check(request: SampleRequest) -> None:
     """Refuse what no server takes, before a number is taken."""
     for name in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
         check_count(name, getattr(request, name), minimum=0)
+    check_targets(request.target_prompt_logprobs)
     last_n = request.prompt_logprobs_last_n
-    if last_n is not None and (last_n < 1 or not request.prompt_logprobs):
-        raise ValueError(f"prompt_logprobs_last_n must be >= 1 and needs prompt logprobs, got {last_n}")
+    if last_n is not None:
+        check_count("prompt_logprobs_last_n", last_n, minimum=1)
+        if not request.prompt_logprobs:
+            raise ValueError("prompt_logprobs_last_n needs prompt logprobs; pass include_prompt_logprobs=True")
 
 
 def _listed(params: SamplingParams) -> SamplingParams:
@@ -343,20 +351,24 @@ def _read_answer(
     slot: Slot[SampleResponse],
     asked: Asked | None,
     needs_names: bool,  # noqa: FBT001 - bound in advance
+    num_samples: int,
     values: Sequence[SampleResponse],
 ) -> SampleResponse:
     """Make of a server's answer what was asked for, with the names that the promise has for its sequences.
 
     Raises:
         NotSupportedByServer: A part that was asked for is not there.
-        ResponseInvalid: The promise named another number of sequences.
+        ResponseInvalid: There are not as many sequences, or entries for the prompt, as were asked for.
     """
     response = values[0]
+    if len(response.sequences) != num_samples:
+        raise misfit("sequences", f"{num_samples}, as asked for", len(response.sequences))
     if asked is not None:
         response = align_prompt(response, asked)
         missing = name_missing(response, asked)
         if missing is not None:
             raise NotSupportedByServer(missing)
+        check_lengths(response, asked)
     names = slot.promise.sample_sequence_ids if slot.promise is not None else None
     if names is None:
         if needs_names:
@@ -365,9 +377,4 @@ def _read_answer(
     try:
         return response.with_sequence_ids(names)
     except ValueError as error:
-        raise ResponseInvalid(
-            path="sequences",
-            expected=f"{len(names)}, as promised",
-            got=str(len(response.sequences)),
-            operation=SAMPLE.name,
-        ) from error
+        raise misfit("sequences", f"{len(names)}, as promised", len(response.sequences)) from error

@@ -7,7 +7,7 @@ Scores of a prompt of P tokens are P entries, the first undefined. Some servers 
 import numpy as np
 from attrs import evolve, frozen
 
-from tinkex_actors.types import EMPTY_LOGPROB, SampleResponse, TopkLogprobs
+from tinkex_actors.types import EMPTY_LOGPROB, ResponseInvalid, SampleResponse, TopkLogprobs
 from tinkex_actors.types.tensors import FloatArray
 
 
@@ -33,9 +33,9 @@ def align_prompt(response: SampleResponse, asked: Asked) -> SampleResponse:
     """
     scores, table = response.prompt_logprobs_np, response.topk_prompt_logprobs_np
     length, last_n = asked.prompt_length, asked.prompt_logprobs_last_n
-    if length is None or not asked.prompt_logprobs:
+    if length is None or not (asked.prompt_logprobs or asked.topk_prompt_logprobs):
         return response
-    if scores is None and length == 1:
+    if scores is None and length == 1 and asked.prompt_logprobs:
         scores = np.full(1, np.nan, np.float32)
     if scores is not None and scores.size == length - 1:
         scores = np.concatenate((np.full(1, np.nan, np.float32), scores))
@@ -72,6 +72,34 @@ def name_missing(response: SampleResponse, asked: Asked) -> str | None:
         ),
     }
     return next((name for name, (is_wanted, is_there) in wanted.items() if is_wanted and not is_there), None)
+
+
+def check_lengths(response: SampleResponse, asked: Asked) -> None:
+    """Check that what is told about the prompt is about all of it: an entry each, or scores land on the wrong tokens.
+
+    Raises:
+        ResponseInvalid: There are more or fewer entries than the prompt has tokens.
+    """
+    length, scores, table = asked.prompt_length, response.prompt_logprobs_np, response.topk_prompt_logprobs_np
+    if length is None:
+        return
+    if asked.prompt_logprobs and scores is not None and scores.size != length:
+        raise misfit("prompt_logprobs", f"{length}, one for each token", scores.size)
+    if asked.topk_prompt_logprobs and table is not None and len(table.token_ids) != length:
+        raise misfit("topk_prompt_logprobs", f"{length} rows, one for each token", len(table.token_ids))
+    targets, draws = response.target_prompt_logprobs, response.prompt_alt_tokens
+    for name, told in {
+        "target_prompt_logprobs": targets,
+        "prompt_alt_tokens.tokens": None if draws is None else draws.tokens,
+        "prompt_alt_tokens.logprobs": None if draws is None else draws.logprobs,
+    }.items():
+        if told is not None and told.shape is not None and told.shape[:1] != (length - 1,):
+            raise misfit(name, f"{length - 1} rows, one for each token but the first", told.shape)
+
+
+def misfit(path: str, expected: str, got: object) -> ResponseInvalid:
+    """Make the error for an answer that holds another number of things than were asked for."""
+    return ResponseInvalid(path=path, expected=expected, got=str(got), operation="asample")
 
 
 def _only_the_last(scores: FloatArray, last_n: int) -> FloatArray:

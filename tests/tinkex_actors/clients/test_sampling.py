@@ -6,6 +6,7 @@ from attrs import evolve
 from trio.testing import MockClock
 
 from tests.tinkex_actors.fake_tinker import FIGURES, SETTINGS, FakeTinker, LoseAnswer, Say, Stall, open_fake
+from tests.tinkex_actors.servers.json_generation import JsonTinker
 from tinkex_actors.actors.errors import ClientClosed, OperationWithdrawn
 from tinkex_actors.types import (
     BadRequestError,
@@ -208,6 +209,41 @@ async def test_fewer_sequences_than_promised_are_a_broken_answer(autojump_clock:
         fake.fail("asample", Say(200, f'{{"request_id": "{made}", "sample_sequence_ids": ["a", "b"]}}'.encode()))
         with pytest.raises(ResponseInvalid, match="sequences: expected 2, as promised, got 1"):
             await sampler.sample(PROMPT)
+    assert autojump_clock.current_time() < 5
+
+
+@pytest.mark.parametrize("many", [0, 1, 3])
+async def test_another_number_of_sequences_than_asked_for_is_a_broken_answer(
+    many: int, autojump_clock: MockClock
+) -> None:
+    """Also where a server gives them no names; a stream of whole sequences asks for one at a time."""
+    fake = JsonTinker()
+    sequence = '{"tokens": [1], "logprobs": [-1.0], "stop_reason": "stop"}'
+    broken = Say(200, f'{{"sequences": [{", ".join([sequence] * many)}]}}'.encode())
+    async with open_fake(fake) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="m")
+        fake.fail("retrieve_future", broken)
+        with pytest.raises(ResponseInvalid, match=f"sequences: expected 2, as asked for, got {many}"):
+            await sampler.sample(PROMPT, 2)
+        fake.fail("retrieve_future", broken, broken)
+        async with sampler.sample_stream(PROMPT, 2) as stream:
+            if many == 1:
+                assert [token.index async for token in stream] in ([0, 1], [1, 0])
+            else:
+                with pytest.raises(ResponseInvalid, match=f"sequences: expected 1, as asked for, got {many}"):
+                    await anext(stream)
+    assert autojump_clock.current_time() < 5
+
+
+async def test_scores_of_another_prompt_are_a_broken_answer(autojump_clock: MockClock) -> None:
+    """They would land on the wrong tokens without a word."""
+    fake = JsonTinker()
+    sequence = b'{"tokens": [1], "logprobs": [-1.0], "stop_reason": "stop"}'
+    async with open_fake(fake) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="m")
+        fake.fail("retrieve_future", Say(200, b'{"sequences": [%s], "prompt_logprobs": [null, -1, -1, -1]}' % sequence))
+        with pytest.raises(ResponseInvalid, match="prompt_logprobs: expected 2, one for each token, got 4"):
+            await sampler.compute_logprobs(ModelInput.from_ints([1, 2]))
     assert autojump_clock.current_time() < 5
 
 

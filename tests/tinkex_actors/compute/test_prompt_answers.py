@@ -5,8 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from tinkex_actors.compute.prompt_answers import Asked, align_prompt, name_missing
-from tinkex_actors.types import SampledSequence, SampleResponse, StopReason, TopkLogprobs
+from tinkex_actors.compute.prompt_answers import Asked, align_prompt, check_lengths, name_missing
+from tinkex_actors.types import (
+    PromptAltTokens,
+    ResponseInvalid,
+    SampledSequence,
+    SampleResponse,
+    StopReason,
+    TensorData,
+    TopkLogprobs,
+)
 
 SEQUENCE = SampledSequence(StopReason.LENGTH, np.array([5], np.int32), np.array([-1.0], np.float32))
 NAN = math.nan
@@ -43,6 +51,53 @@ def test_the_likeliest_tokens_align_too() -> None:
     rows = aligned.topk_prompt_logprobs or []
     assert rows[0] is None
     assert [token for token, _ in rows[1] or []] == [7, 8]
+
+
+def test_the_likeliest_tokens_align_where_scores_were_not_asked_for() -> None:
+    """A table of one row too few is the same table, whatever came with it."""
+    table = TopkLogprobs(np.array([[7], [8]], np.int32), np.array([[-0.1], [-0.2]], np.float32))
+    asked = Asked(prompt_length=3, topk_prompt_logprobs=1)
+    for scores in (None, np.array([-1.0, -2.0], np.float32)):
+        aligned = align_prompt(SampleResponse([SEQUENCE], scores, table), asked)
+        rows = [None if row is None else row[0][0] for row in aligned.topk_prompt_logprobs or []]
+        assert rows == [None, 7, 8]
+
+
+def ids(rows: int) -> TensorData:
+    return TensorData.from_numpy(np.ones((rows, 2), np.int64))
+
+
+def logs(rows: int) -> TensorData:
+    return TensorData.from_numpy(np.ones((rows, 2), np.float32))
+
+
+TABLE = TopkLogprobs(np.ones((2, 1), np.int32), np.ones((2, 1), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("response", "path"),
+    [
+        (scored(NAN, -1.0, -1.0), ""),
+        (scored(NAN, -1.0), "prompt_logprobs"),
+        (scored(NAN, -1.0, -1.0, -1.0), "prompt_logprobs"),
+        (SampleResponse([SEQUENCE], topk_prompt_logprobs_np=TABLE), "topk_prompt_logprobs"),
+        (SampleResponse([SEQUENCE], target_prompt_logprobs=logs(2)), ""),
+        (SampleResponse([SEQUENCE], target_prompt_logprobs=logs(3)), "target_prompt_logprobs"),
+        (SampleResponse([SEQUENCE], prompt_alt_tokens=PromptAltTokens(ids(2), logs(2))), ""),
+        (SampleResponse([SEQUENCE], prompt_alt_tokens=PromptAltTokens(ids(1), logs(2))), "prompt_alt_tokens.tokens"),
+        (SampleResponse([SEQUENCE], prompt_alt_tokens=PromptAltTokens(ids(2), logs(4))), "prompt_alt_tokens.logprobs"),
+    ],
+)
+def test_an_answer_about_a_prompt_of_another_length_is_refused(response: SampleResponse, path: str) -> None:
+    """A score on the wrong token is worse than none; of a prompt that only the server can measure, nothing is known."""
+    asked = Asked(prompt_length=3, prompt_logprobs=True, topk_prompt_logprobs=1)
+    check_lengths(response, Asked(prompt_length=None, prompt_logprobs=True, topk_prompt_logprobs=1))
+    if not path:
+        check_lengths(response, asked)
+        return
+    with pytest.raises(ResponseInvalid, match="one for each token") as caught:
+        check_lengths(response, asked)
+    assert caught.value.path == path
 
 
 def test_an_answer_that_is_right_is_not_touched() -> None:
