@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tinkex_actors.daemon.admission import Admission, Kind
 
@@ -14,8 +14,7 @@ async def _work(door: Admission, run: str, kind: Kind, size: int, log: list[str]
     door.give_back(ticket)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_runs_get_room_by_their_weights() -> None:
+async def test_runs_get_room_by_their_weights(autojump_clock: MockClock) -> None:
     """Two thirds and one third, from the first grant on, however many one of them asks for at once."""
     door, log = Admission(1, 1000), list[str]()
     door.enrol("heavy", 2.0)
@@ -29,10 +28,10 @@ async def test_runs_get_room_by_their_weights() -> None:
         door.give_back(blocker)
 
     assert 7 <= log[:12].count("heavy") <= 9
+    assert autojump_clock.current_time() == len(log)  # the place was never empty
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_training_goes_before_evaluation_before_sampling() -> None:
+async def test_training_goes_before_evaluation_before_sampling(autojump_clock: MockClock) -> None:
     """Whoever came first."""
     door, log = Admission(1, 1000), list[str]()
     async with trio.open_nursery() as nursery:
@@ -43,6 +42,7 @@ async def test_training_goes_before_evaluation_before_sampling() -> None:
         door.give_back(blocker)
 
     assert log == ["TRAINING", "EVALUATION", "SAMPLING"]
+    assert autojump_clock.current_time() == len(log)
 
 
 async def test_bytes_count_too_and_what_is_larger_than_the_budget_goes_alone() -> None:

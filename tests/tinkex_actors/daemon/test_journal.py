@@ -1,4 +1,5 @@
 """The journal as an actor: what waits for the disk, what gathers, what outlives a crash."""
+# ruff: noqa: ARG001 - a test has virtual time by naming the clock
 
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from supervisors import ActorNotAlive, Ref, Supervisor, open_supervisor
 from tests.tinkex_actors.daemon.test_journal_store import life, rows, step
@@ -29,8 +31,9 @@ async def start(root: Supervisor, folder: Path, notebook: Notebook) -> Ref[Journ
     return journal
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_a_note_is_written_soon_without_anybody_waiting(root: Supervisor, tmp_path: Path) -> None:
+async def test_a_note_is_written_soon_without_anybody_waiting(
+    root: Supervisor, tmp_path: Path, autojump_clock: MockClock
+) -> None:
     """A step that is followed by a long pause is in the file all the same."""
     notebook = Notebook()
     journal = await start(root, tmp_path, notebook)
