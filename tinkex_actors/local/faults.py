@@ -47,7 +47,8 @@ class FaultKind(StrEnum):
     DUPLICATE = "duplicate"
     """The request is carried out twice; the second answer is sent."""
     STALL = "stall"
-    """Nothing is carried out, and no answer comes for `Fault.seconds`; then the connection is closed."""
+    """Nothing is carried out, and no answer comes for `Fault.seconds`, or until the client leaves; then the connection is
+    closed."""
     SLOW_BODY = "slow_body"
     """The request is carried out; the answer's body comes in pieces over `Fault.seconds`."""
 

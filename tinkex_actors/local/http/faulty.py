@@ -35,8 +35,12 @@ class Faulty:
             case FaultKind.STATUS:
                 await _answer(send, fault.status, orjson.dumps({"detail": "a fault on demand"}))
             case FaultKind.DROP | FaultKind.STALL:
-                await trio.sleep(fault.seconds if fault.kind is FaultKind.STALL else 0)
+                with trio.move_on_after(fault.seconds if fault.kind is FaultKind.STALL else 0):
+                    await _wait_for_leaving(receive)
             case FaultKind.RESET:
+                await _read(
+                    receive
+                )  # a client that still writes would have its write fail, and find no reset when it reads
                 await send({"type": RESET})
             case FaultKind.DUPLICATE:
                 body = await _read(receive)
@@ -84,6 +88,11 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"applicat
         await trio.sleep(seconds / _PIECES)
         await send({"type": "http.response.body", "body": body[start : start + step], "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _wait_for_leaving(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _read(receive: Receive) -> bytes:

@@ -80,3 +80,12 @@ async def test_a_connection_breaks_over_a_real_socket(kind: FaultKind, seen: typ
         sessions = (await http.get("/api/v1/sessions", headers={"x-api-key": "tml-test"})).json()["sessions"]
         assert len(sessions) == (1 if kind is FaultKind.DROP_ANSWER else 0)
         assert (await http.send(request)).status_code == 200
+
+
+async def test_a_stall_ends_when_its_client_leaves() -> None:
+    """Nobody is held up any more; a server that stops must not wait for it."""
+    faults = FaultPlan([Fault(kind=FaultKind.STALL, seconds=3600.0)])
+    with trio.fail_after(5):
+        async with open_server(ServerOptions(faults=faults)) as server, httpx.AsyncClient(base_url=server.url) as http:
+            with pytest.raises(httpx.ReadTimeout):
+                await http.get("/api/v1/sessions", timeout=0.05)
