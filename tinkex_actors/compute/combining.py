@@ -122,7 +122,8 @@ def _hash2(sample: _Sample) -> float:
 
 
 def _hash_unordered(sample: _Sample) -> float:
-    packed = b"".join(struct.pack("<d", value) for value in sorted(sample.values))
+    # The two zeros are equal and of different bytes: sorted as they come, their order would count.
+    packed = b"".join(struct.pack("<d", value + 0.0) for value in sorted(sample.values))
     return int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little") >> 11
 
 
