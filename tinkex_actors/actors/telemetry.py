@@ -1,15 +1,15 @@
 """Telemetry: tells the service how the session fares, and never costs the session anything.
 
 Events wait in a bounded queue and leave in batches: every few seconds, when there are enough, and once more at the end,
-after the session's. A batch that the server did not take stays at the head of the queue; what no longer fits behind it is
-dropped and counted. Nobody waits for a delivery who does not ask to, and nothing here contains a key, a request's body, or
+after the session's. A batch that the server could not take stays at the head of the queue; one that it will never take, and
+what no longer fits behind the others, is dropped and counted. Nobody waits for a delivery who does not ask to, and nothing here contains a key, a request's body, or
 the words of an error.
 """
 
 import platform
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,8 +25,9 @@ from tinkex_actors.log import get_log
 from tinkex_actors.settings import SDK_VERSION, Figures
 from tinkex_actors.transport.ask import tell
 from tinkex_actors.transport.endpoints import TELEMETRY
+from tinkex_actors.transport.policy import is_retryable
 from tinkex_actors.transport.seam import Transport
-from tinkex_actors.types.errors import NotFoundError, TinkerError
+from tinkex_actors.types.errors import APIStatusError, TinkerError
 from tinkex_actors.types.telemetry import (
     GenericEvent,
     SessionEndEvent,
@@ -38,6 +39,9 @@ from tinkex_actors.types.telemetry import (
 )
 
 _log = get_log()
+_NO_SUCH_ROUTE = frozenset({404, 405})
+_NOT_ALLOWED = frozenset({401, 402, 403})
+"""Statuses that are about the key and not about the batch."""
 
 
 @define(eq=False)
@@ -47,11 +51,13 @@ class TelemetryQueue:
     capacity: int
     events: deque[TelemetryEvent] = field(factory=deque[TelemetryEvent])
     dropped: int = 0
-    """Events that found no room."""
+    """Events that found no room, or that the server will not take."""
     numbered: int = 0
     """Events so far, the dropped ones not counted."""
     delivered: int = 0
     """Events that the server has taken."""
+    gone: int = 0
+    """Events that wait no more: delivered, or refused for good."""
     began_at: float | None = None
     """When the session's beginning was reported, on trio's clock."""
     process_uuid: str = field(factory=lambda: str(uuid.uuid4()))
@@ -99,6 +105,15 @@ class TelemetryQueue:
                 severity=Severity.WARNING,
             )
         )
+
+    def forget(self, batch: Sequence[TelemetryEvent], *, is_taken: bool) -> None:
+        """Take away what is delivered, or dropped for good. Another flush may have done so with the same batch meanwhile."""
+        for event in batch:
+            if self.events and self.events[0] is event:
+                self.events.popleft()
+                self.gone += 1
+                self.delivered += is_taken
+                self.dropped += not is_taken
 
     def put_end(self, now: float) -> None:
         """Append the session's end, if its beginning was told."""
@@ -158,14 +173,14 @@ class Telemetry(Crashable):
             self._is_flushing = False
 
     async def drain(self) -> None:
-        """Wait until the server has taken everything that was reported before; how long is the caller's to limit."""
+        """Wait until everything that was reported before is taken, or refused for good; how long is the caller's to limit."""
         queue = self._queue
-        target = queue.delivered + len(queue.events)
+        target = queue.gone + len(queue.events)
         async with self.off_turn():
-            while queue.delivered < target and self._record.capabilities.telemetry:
-                before = queue.delivered
+            while queue.gone < target and self._record.capabilities.telemetry:
+                before = queue.gone
                 await self._send_batches()
-                if queue.delivered == before:
+                if queue.gone == before:
                     await trio.sleep(self._figures.telemetry_interval)
 
     async def on_stop(self, reason: Exit) -> None:
@@ -192,24 +207,32 @@ class Telemetry(Crashable):
                 session_id=self._record.session_id,
                 process_uuid=self._queue.process_uuid,
             )
-            if not await self._deliver(message):
+            is_taken = await self._deliver(message)
+            if is_taken is None:
                 return
-            for event in batch:
-                # Another flush may have delivered the same batch meanwhile.
-                if self._queue.events and self._queue.events[0] is event:
-                    self._queue.events.popleft()
-                    self._queue.delivered += 1
+            self._queue.forget(batch, is_taken=is_taken)
 
-    async def _deliver(self, message: TelemetryBatch) -> bool:
+    async def _deliver(self, message: TelemetryBatch) -> bool | None:
+        """Tell whether the server has taken a batch; ``None`` if it may yet."""
         try:
             await tell(self._transport, TELEMETRY, message)
-        except NotFoundError:
-            self._record.learn("telemetry", is_there=False)
-            return False
+        except APIStatusError as refusal:
+            return self._hear(refusal, len(message.events))
         except TinkerError as error:
             _log.debug("telemetry was not delivered; it stays queued", error=str(error), queued=len(self._queue.events))
-            return False
+            return None
         return True
+
+    def _hear(self, refusal: APIStatusError, count: int) -> bool | None:
+        if refusal.status_code in _NO_SUCH_ROUTE:
+            self._record.learn("telemetry", is_there=False)
+            return None
+        if refusal.status_code in _NOT_ALLOWED or is_retryable(refusal.status_code):
+            _log.debug("telemetry was not taken; it stays queued", error=str(refusal), queued=len(self._queue.events))
+            return None
+        # It would be refused for ever, and everything behind it would wait for that.
+        _log.debug("telemetry was refused and is dropped", error=str(refusal), events=count)
+        return False
 
 
 def _new_id() -> str:

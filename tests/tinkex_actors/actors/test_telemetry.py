@@ -87,10 +87,38 @@ async def test_a_dead_reporter_endpoint_delays_no_call(autojump_clock: MockClock
     assert autojump_clock.current_time() < 20
 
 
-async def test_a_server_without_telemetry_is_not_asked_again(autojump_clock: MockClock) -> None:
-    """404 means that it has no such endpoint."""
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_batch_that_is_refused_for_good_does_not_stop_the_others(
+    status: int, autojump_clock: MockClock
+) -> None:
+    """It is dropped and counted; a drain ends; what comes later arrives."""
     fake = FakeTinker()
-    fake.fail("telemetry", Say(404))
+    fake.fail("telemetry", Say(status))
+    async with open_fake(fake, LOUD) as tinker:
+        with trio.fail_after(5):
+            await tinker.drain_telemetry()
+        assert (tinker.snapshot().telemetry_queued, tinker.snapshot().telemetry_dropped) == (0, 1)
+        tinker.crash("poller", "a test")
+    assert [event["event"] for event in events(fake)] == ["GENERIC_EVENT", "SESSION_END"]
+    assert autojump_clock.current_time() < 20
+
+
+async def test_a_key_that_is_refused_costs_no_event(autojump_clock: MockClock) -> None:
+    """The next one may be right: a token is replaced, an account is paid."""
+    fake = FakeTinker()
+    fake.fail("telemetry", Say(401), Say(402), Say(403))
+    async with open_fake(fake, LOUD) as tinker:
+        await trio.sleep(45)
+        assert tinker.snapshot().telemetry_dropped == 0
+    assert [event["event"] for event in events(fake)] == ["SESSION_START", "SESSION_END"]
+    assert autojump_clock.current_time() < 60
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_a_server_without_telemetry_is_not_asked_again(status: int, autojump_clock: MockClock) -> None:
+    """404 means that it has no such endpoint, and so does 405."""
+    fake = FakeTinker()
+    fake.fail("telemetry", Say(status))
     async with open_fake(fake, LOUD) as tinker:
         await trio.sleep(100)
         assert not tinker._tree.record.capabilities.telemetry
