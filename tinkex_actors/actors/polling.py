@@ -36,6 +36,8 @@ R = TypeVar("R")
 
 _BAD_REQUEST = 400
 _TIMEOUT = 408
+_CONFLICT = 409
+"""Passes where something is made; a question about a promise has nothing to clash with."""
 _TOO_MANY = 429
 _LOST = frozenset({404, 410})
 _PAUSED = frozenset({QueueState.PAUSED_RATE_LIMIT, QueueState.PAUSED_CAPACITY})
@@ -165,7 +167,7 @@ def _read_refusal(retrieval: Retrieval[R], answer: Answer, progress: Progress, r
     figures = rules.figures
     if is_proxy_refusal(answer) and progress.bad_requests < figures.poll_bad_requests:
         return _later(evolve(progress, bad_requests=progress.bad_requests + 1), rules, figures.poll_delay_max)
-    if is_retryable(answer.status):
+    if is_retryable(answer.status) and answer.status != _CONFLICT:
         longest = figures.poll_backoff_max if answer.status == _TOO_MANY else figures.poll_delay_max
         again = _later(progress, rules, longest)
         asked = retry_after(answer.headers, rules.now, longest=figures.retry_after_max)

@@ -21,7 +21,7 @@ from tinkex_actors.types import (
     TryAgain,
 )
 from tinkex_actors.wire._json_rules import as_dict
-from tinkex_actors.wire._mismatch import Mismatch, read_answer, show
+from tinkex_actors.wire._mismatch import Mismatch, read_answer
 from tinkex_actors.wire._reader import read_forward_backward_output
 from tinkex_actors.wire.fwdbwd import encode_forward_backward_output
 from tinkex_actors.wire.json_codec import encode_json, from_json, parse
@@ -77,11 +77,11 @@ def _refuse(kind: type, body: bytes) -> object:
 def _read(kind: type[T], value: Any) -> T | NotYet:
     body = as_dict(value)
     if body.get("type") == "try_again":
-        return _read_try_again(body)
+        return _as_try_again(body)
     match body:
         case {"status": "complete_metadata"}:
             return from_json(MetadataOnly, body)
-        case {"error": _}:
+        case _ if body.get("error") is not None or body.get("status") == "failed":
             return read_failure(body)
         case {"status": "pending"}:
             return _PENDING
@@ -91,17 +91,12 @@ def _read(kind: type[T], value: Any) -> T | NotYet:
             return from_json(kind, body)
 
 
-def _read_try_again(body: dict[str, Any]) -> TryAgain:
-    for name in ("request_id", "queue_state"):
-        if not isinstance(body.get(name), str):
-            raise Mismatch(name, "text", show(body.get(name)) if name in body else "nothing")
-    return from_json(TryAgain, body)
-
-
 def read_failure(body: dict[str, Any]) -> FutureFailure:
-    """Read a failure: any ``error`` counts, and a category that cannot be read is unknown."""
-    error, category = body["error"], body.get("category")
+    """Read a failure: any ``error`` counts, none too, and a category that cannot be read is unknown."""
+    error, category = body.get("error"), body.get("category")
     match error:
+        case None:
+            return FutureFailure("the server gives no reason", RequestErrorCategory(str(category)))
         case {"message": str(words)}:
             return FutureFailure(words, RequestErrorCategory(str(error.get("category", category))))
         case str(words):
@@ -113,9 +108,13 @@ def read_failure(body: dict[str, Any]) -> FutureFailure:
 def decode_try_again(body: bytes) -> TryAgain:
     """Read the body of a 408, whatever it is: servers put a try-again there, or a detail, or nothing."""
     try:
-        parts = as_dict(parse(body))
+        return _as_try_again(as_dict(parse(body)))
     except Mismatch:
         return TryAgain()
+
+
+def _as_try_again(parts: dict[str, Any]) -> TryAgain:
+    """Read what there is: an operation must not end because its server forgot to say why it waits."""
     texts = {name: part for name, part in parts.items() if isinstance(part, str)}
     delay = parts.get("retry_after_ms")
     return TryAgain(

@@ -158,7 +158,7 @@ def test_an_empty_400_is_endured_three_times() -> None:
     assert isinstance(poll(answer(400), progress), Failed)
 
 
-@pytest.mark.parametrize("status", [401, 403, 422])
+@pytest.mark.parametrize("status", [401, 403, 409, 422])
 def test_a_refusal_to_be_asked_is_final(status: int) -> None:
     """A wrong key does not become right by asking."""
     failed = poll(answer(status, b'{"detail": "no"}'))
