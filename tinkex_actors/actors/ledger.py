@@ -46,6 +46,8 @@ class Entry:
     operation: Operation[Any]
     slot: Slot[Any]
     number: int | None = None
+    turn: int = 0
+    """How many calls had given their numbers back when it took its own: others may have had it before."""
     sends: int = 0
     """How often somebody began to send it; a life that crashed may have."""
 
@@ -54,9 +56,14 @@ class Entry:
         standing = self.operation.standing
         standing.owner, standing.operation, standing.tell_queue = owner, self.operation.name, queue.note
 
-    def take(self, number: int) -> None:
+    def take(self, number: int, turn: int = 0) -> None:
         """Give it its number."""
         self.number = self.operation.standing.number = number
+        self.turn = turn
+
+    def key(self, prefix: str) -> str:
+        """Return its idempotency key: every life makes the same one, and no other request has it."""
+        return f"{prefix}-{self.number}" + (f"-{self.turn}" if self.turn else "")
 
     def accept(self, promise: Promise) -> None:
         """Write down what the server has promised."""
@@ -103,6 +110,8 @@ class Ledger:
     key: str
     """What the idempotency keys of its requests begin with: derived from session and client, so never another's."""
     next_number: int = 0
+    refusals: int = 0
+    """How many calls had to give their numbers back."""
     most: float = inf
     """How many calls and promises may be unanswered before nothing more is taken in."""
     waiting: deque[Call] = field(factory=deque[Call])
@@ -180,7 +189,7 @@ class Ledger:
         if self.in_doubt is None and self.waiting and self.waiting[0].preparation is None:
             call = self.in_doubt = self.waiting.popleft()
             for entry in call.entries:
-                entry.take(self.next_number)
+                entry.take(self.next_number, self.refusals)
                 self.next_number += 1
         return self.in_doubt
 
@@ -204,6 +213,7 @@ class Ledger:
             self.fence(error)
             return
         self.next_number -= len(call.entries)
+        self.refusals += 1
         self.in_doubt = None
         call.fail(error)
 

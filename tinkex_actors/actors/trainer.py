@@ -27,11 +27,20 @@ from tinkex_actors.actors.preparation import prepare_unless_settled
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.seam import Transport
-from tinkex_actors.types.errors import APIConnectionError, APIStatusError, ConflictError, ResponseInvalid, TinkerError
+from tinkex_actors.types.errors import (
+    APIConnectionError,
+    APIStatusError,
+    CircuitOpen,
+    ConflictError,
+    ResponseInvalid,
+    TinkerError,
+)
 from tinkex_actors.types.futures import Promise
 
 _FIRST_SERVER_ERROR = 500
 _TIMEOUT = 408
+_AT_THE_DOOR = frozenset({401, 402, 403, 407, 429})
+"""Refusals that nobody gives who has looked at the request's number: they say nothing of an earlier sending."""
 
 
 @define
@@ -42,19 +51,27 @@ class Submission:
     error: TinkerError | None = None
     done: Value[Any] | None = None
     """What the call has brought, if the server refuses it because it was done before."""
+    is_uncertain: bool = False
+    """Whether a request may have been taken although no promise came."""
 
-    @property
-    def is_uncertain(self) -> bool:
-        """Whether a request may have been taken although no promise came."""
-        match self.error:
-            case None:
-                return False
-            case APIConnectionError() | ResponseInvalid():
-                return True
-            case APIStatusError(status_code=status):
-                return status >= _FIRST_SERVER_ERROR or status == _TIMEOUT
-            case _:
-                return False
+    def fail(self, error: TinkerError, *, was_sent_before: bool) -> None:
+        """Note that a request has failed; the first failure is the call's."""
+        self.error = self.error or error
+        self.is_uncertain = self.is_uncertain or _is_uncertain(error, was_sent_before=was_sent_before)
+
+
+def _is_uncertain(error: TinkerError, *, was_sent_before: bool) -> bool:
+    match error:
+        case CircuitOpen():
+            return was_sent_before
+        case APIConnectionError() | ResponseInvalid():
+            return True
+        case APIStatusError(status_code=status) if status in _AT_THE_DOOR:
+            return was_sent_before or error.is_after_doubt
+        case APIStatusError(status_code=status):
+            return status >= _FIRST_SERVER_ERROR or status == _TIMEOUT
+        case _:
+            return False
 
 
 class Trainer(Crashable):
@@ -167,14 +184,14 @@ class Trainer(Crashable):
             except TinkerError as error:
                 if isinstance(error, ConflictError):
                     submission.done = self._ledger.recall(entry, error.attempts or 1)
-                submission.error = submission.error or error
+                submission.fail(error, was_sent_before=entry.sends > 1)
 
     async def _get_promise(self, entry: Entry, number: int) -> Promise:
         """Send one request; an answer that cannot be read is asked for again, since repeats are recognised."""
         operation, garbled = entry.operation, 0
         while True:
             try:
-                return await self._dialect.submit(operation, number, f"{self._ledger.key}-{number}")
+                return await self._dialect.submit(operation, number, entry.key(self._ledger.key))
             except ResponseInvalid:
                 garbled += 1
                 if garbled == self._figures.garbled_promises:

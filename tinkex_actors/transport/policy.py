@@ -16,10 +16,12 @@ from attrs import frozen
 
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.seam import Answer, Persistence
+from tinkex_actors.types.errors import APIConnectionError, CircuitOpen
 
 _BAD_REQUEST = 400
+_TIMEOUT = 408
 _CONFLICT = 409
-_RETRIED = frozenset({408, _CONFLICT, 429})
+_RETRIED = frozenset({_TIMEOUT, _CONFLICT, 429})
 _FIRST_SERVER_ERROR = 500
 
 
@@ -48,6 +50,13 @@ class Tries:
 def is_retryable(status: int) -> bool:
     """Tell whether a status may pass with time."""
     return status in _RETRIED or status >= _FIRST_SERVER_ERROR
+
+
+def leaves_doubt(outcome: Answer | APIConnectionError) -> bool:
+    """Tell whether a request that was sent may have been carried out although nobody said so."""
+    if isinstance(outcome, Answer):
+        return outcome.status == _TIMEOUT or outcome.status >= _FIRST_SERVER_ERROR
+    return not isinstance(outcome, CircuitOpen)
 
 
 def is_proxy_refusal(answer: Answer) -> bool:

@@ -41,6 +41,7 @@ def status_error(route: Route, answer: Answer, *, request_id: RequestId | None =
         request_id=request_id,
         attempts=answer.attempts,
         body=body,
+        is_after_doubt=answer.is_after_doubt,
     )
 
 

@@ -12,7 +12,7 @@ import trio
 from attrs import evolve
 
 from tinkex_actors.settings import Figures
-from tinkex_actors.transport.policy import Again, Enough, Tries, decide_retry
+from tinkex_actors.transport.policy import Again, Enough, Tries, decide_retry, leaves_doubt
 from tinkex_actors.transport.seam import Answer, Body, Persistence, Route, Sending, Transport
 from tinkex_actors.types.errors import APIConnectionError, CircuitOpen
 
@@ -44,6 +44,7 @@ class Retrying:
         made = sent = 0
         outcome: Answer | APIConnectionError
         heard: Answer | APIConnectionError | None = None
+        is_doubtful = False
         while True:
             try:
                 outcome = await self._below.send(route, evolve(body, attempt=sent) if sent else body)
@@ -58,11 +59,12 @@ class Retrying:
             tries = Tries(made=made, elapsed=trio.current_time() - began)
             match self._decide(route, outcome, tries):
                 case Again(delay):
+                    is_doubtful = is_doubtful or leaves_doubt(outcome)
                     body.standing.last_error = _sentence(outcome)
                     body.standing.wait("the next attempt", trio.current_time() + delay)
                     await trio.sleep(delay)
                 case Enough():
-                    return _final(heard or outcome, sent)
+                    return _final(heard or outcome, sent, is_doubtful=is_doubtful)
 
     def _decide(self, route: Route, outcome: Answer | APIConnectionError, tries: Tries) -> Again | Enough:
         answer = outcome if isinstance(outcome, Answer) else None
@@ -81,8 +83,9 @@ def _sentence(outcome: Answer | APIConnectionError) -> str:
     return f"answered with {outcome.status}" if isinstance(outcome, Answer) else str(outcome)
 
 
-def _final(outcome: Answer | APIConnectionError, made: int) -> Answer:
+def _final(outcome: Answer | APIConnectionError, made: int, *, is_doubtful: bool = False) -> Answer:
     if isinstance(outcome, Answer):
-        return outcome if outcome.attempts == made else evolve(outcome, attempts=made)
+        is_so = outcome.attempts == made and not is_doubtful
+        return outcome if is_so else evolve(outcome, attempts=made, is_after_doubt=is_doubtful)
     outcome.attempts = made
     raise outcome

@@ -147,6 +147,8 @@ class Answer:
     content: bytes = b""
     attempts: int = 1
     """How many requests it took."""
+    is_after_doubt: bool = False
+    """Whether one of those before may have been carried out although nobody said so."""
     stream: AnswerStream | None = None
     """The content instead of ``content``, where the route is streamed; whoever takes the answer closes it."""
 

@@ -132,8 +132,11 @@ class APIStatusError(APIError):
         request_id: RequestId | None = None,
         attempts: int | None = None,
         body: object = None,
+        is_after_doubt: bool = False,
     ) -> None:
         super().__init__(message, operation=operation, request_id=request_id, attempts=attempts, body=body)
+        self.is_after_doubt = is_after_doubt
+        """Whether an attempt before this one may have been carried out although nobody said so."""
         self.status_code = status_code
         """The HTTP status."""
         self.headers: Mapping[str, str] = headers or {}
