@@ -185,7 +185,9 @@ async def pool(options: argparse.Namespace, watch: Watch) -> dict[str, float]:
 
         async def deed() -> None:
             for lane, request in zip(lanes, requests, strict=True):
-                assert (await opened.fetch(lane, request, timeouts)).status == OK
+                connection = await opened.begin(lane, request, timeouts, is_whole=True)
+                assert connection.reader.status == OK
+                lane.put(connection)
 
         await _repeat_side_by_side(deed, options, watch)
     return {}

@@ -8,7 +8,7 @@ A failure that nobody ever awaited is told once, at warning, when the last handl
 """
 
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, Generic, TypeVar
 
 import trio
@@ -89,14 +89,13 @@ class Slot(Generic[T]):
             if self.on_settled is not None:
                 self.on_settled(error)
 
-    async def wait_settled(self) -> None:
-        """Wait for the fate, whatever it is."""
+    def wait_settled(self) -> Awaitable[None]:
+        """Wait for the fate, whatever it is. To be awaited at once."""
         if self.is_settled:
-            await trio.lowlevel.checkpoint()
-            return
+            return trio.lowlevel.checkpoint()  # noqa: ASYNC105 - awaited by whoever called
         if self._settled is None:
             self._settled = trio.Event()
-        await self._settled.wait()
+        return self._settled.wait()
 
     async def wait_accepted(self) -> None:
         """Wait for the server's promise; raise if there will be none."""
@@ -112,6 +111,10 @@ class Slot(Generic[T]):
     async def wait(self) -> T:
         """Wait for the fate, and return or raise it; each waiter gets an exception of its own."""
         await self.wait_settled()
+        return self.read()
+
+    def read(self) -> T:
+        """Return or raise the fate of a settled slot; everybody gets an exception of their own."""
         self._raise_failure()
         # Only None itself can be None here: a settled slot without an error has its value.
         return self._value  # type: ignore[return-value]
@@ -207,7 +210,10 @@ class Pending(Generic[T]):
         is_cancelled = False
         self._come()
         try:
-            values = [await slot.wait() for slot in self._slots]
+            values = list[Any]()
+            for slot in self._slots:
+                await slot.wait_settled()
+                values.append(slot.read())
         except trio.Cancelled:
             is_cancelled = True
             raise

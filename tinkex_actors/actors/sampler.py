@@ -16,7 +16,7 @@ from tinkex_actors.activity import working_on
 from tinkex_actors.actors.completions import Completions
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.ledger import Entry, nobody
-from tinkex_actors.actors.operation import Retrieval, Value
+from tinkex_actors.actors.operation import Operation, Retrieval, Value
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.retriever import Retriever
 from tinkex_actors.actors.sample_ledger import SampleLedger
@@ -136,7 +136,11 @@ class Sampler(Crashable):
         fate: Value[Any] | TinkerError
         try:
             with working_on(entry.operation.standing, "Sampler.sample"):
-                promise = entry.slot.promise or await self._submit(entry, number)
+                promise = entry.slot.promise
+                if promise is None:
+                    promise = await self._submit(entry.operation, number)
+                    entry.accept(promise)
+                    self._record.learn("sequence_ids", is_there=promise.sample_sequence_ids is not None)
                 fate = await self._fetch(entry, number, promise)
         except TinkerError as error:
             fate = error
@@ -145,9 +149,8 @@ class Sampler(Crashable):
             self._asked_alone.discard(number)
         self._note(number, fate)
 
-    async def _submit(self, entry: Entry, number: int) -> Promise:
-        operation = entry.operation
-        promise = await ask(
+    def _submit(self, operation: Operation[Any], number: int) -> Awaitable[Promise]:
+        return ask(
             self._transport,
             operation.row,
             operation.request(number),
@@ -155,9 +158,6 @@ class Sampler(Crashable):
             weight_bytes=operation.weight_bytes,
             standing=operation.standing,
         )
-        entry.accept(promise)
-        self._record.learn("sequence_ids", is_there=promise.sample_sequence_ids is not None)
-        return promise
 
     # Each slot knows the type of its own value.
     def _fetch(self, entry: Entry, number: int, promise: Promise) -> Awaitable[Value[Any]]:

@@ -12,6 +12,7 @@ import httpx
 from tinkex_actors.redaction import redact_text
 from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.certificates import context_maker
+from tinkex_actors.transport.deprecation import DeprecationNotes
 from tinkex_actors.transport.direct import DirectTransport
 from tinkex_actors.transport.heads import HeadWriter
 from tinkex_actors.transport.http import HttpTransport
@@ -42,12 +43,12 @@ async def open_bottom(
         ValueError: *below* is closed, or a certificate or a proxy of the environment cannot be used.
     """
     _check_below(below)
-    where = address or (lambda: settings.base_url)
+    where, notes = address or (lambda: settings.base_url), DeprecationNotes()
     if isinstance(below, httpx.AsyncClient):
-        yield HttpTransport(below, settings, where)
+        yield HttpTransport(below, settings, where, notes)
     elif below is not None or settings.proxy or settings.default_query or is_proxied(settings.base_url):
         async with _open_client(below, settings, context_maker(settings)) as client:
-            yield HttpTransport(client, settings, where)
+            yield HttpTransport(client, settings, where, notes)
     else:
         context = context_maker(settings)
         async with (
@@ -55,7 +56,8 @@ async def open_bottom(
             # A signed link leads elsewhere, perhaps through a proxy that our own address does without.
             _open_client(None if _proxies(settings.base_url) else LeanTransport(pool), settings, context) as client,
         ):
-            yield DirectTransport(pool, HeadWriter(settings, where, pool), HttpTransport(client, settings, where))
+            cold = HttpTransport(client, settings, where, notes)
+            yield DirectTransport(pool, HeadWriter(settings, where, pool), cold, notes)
 
 
 def _check_below(below: object) -> None:

@@ -8,6 +8,7 @@ lists, downloads, redirects) goes through an ordinary ``httpx.AsyncClient`` over
 import httpx
 
 from tinkex_actors.transport.coding import decode_content
+from tinkex_actors.transport.deprecation import NOTE, DeprecationNotes
 from tinkex_actors.transport.heads import HeadWriter
 from tinkex_actors.transport.lean.pool import Pool
 from tinkex_actors.transport.lean.request import LeanRequest
@@ -21,11 +22,12 @@ HOT_LANES = frozenset({Lane.SUBMIT, Lane.SAMPLE, Lane.RETRIEVE})
 class DirectTransport:
     """Sends one request and reads its whole answer; never sends again, but for the pool's one retry."""
 
-    def __init__(self, pool: Pool, writer: HeadWriter, cold: Transport) -> None:
+    def __init__(self, pool: Pool, writer: HeadWriter, cold: Transport, notes: DeprecationNotes) -> None:
         """Send hot requests over *pool* with heads of *writer*, everything else over *cold*."""
         self._pool = pool
         self._writer = writer
         self._cold = cold
+        self._notes = notes
 
     @property
     def cold(self) -> Transport:
@@ -48,8 +50,14 @@ class DirectTransport:
             block = self._writer.block(route)
             head = self._writer.head(block, route, body, size)
             request = LeanRequest(head=head, body=pieces, is_repeatable=bool(body.idempotency_key))
-            whole = await self._pool.fetch(block.lane, request, block.timeouts)
-            content = decode_content(whole.headers, whole.content)
+            connection = await self._pool.begin(block.lane, request, block.timeouts, is_whole=True)
+            reader = connection.reader
+            answered = reader.take()
+            block.lane.put(connection)
+            decoded = decode_content(reader.headers, answered)
         except httpx.RequestError as fault:
             raise no_answer(route, self._writer.address(), fault) from fault
-        return Answer(status=whole.status, headers=whole.headers, content=content)
+        answer = Answer(status=reader.status, headers=reader.headers, content=decoded)
+        if NOTE in answer.headers:
+            self._notes.pass_on(route, answer)
+        return answer

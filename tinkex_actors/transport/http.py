@@ -13,6 +13,7 @@ import httpx
 
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.coding import ACCEPTED, MAX_DECODED_BYTES, decode_content
+from tinkex_actors.transport.deprecation import NOTE, DeprecationNotes
 from tinkex_actors.transport.headers import attempt_headers, client_headers, route_headers
 from tinkex_actors.transport.lean.reader import fields_by_name
 from tinkex_actors.transport.lean.transport import LANE
@@ -56,17 +57,26 @@ class HttpTransport:
     ``follows_redirect`` has its answer fetched from there by a request that carries nothing of ours.
     """
 
-    def __init__(self, client: httpx.AsyncClient, settings: Settings, address: Callable[[], str]) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, settings: Settings, address: Callable[[], str], notes: DeprecationNotes
+    ) -> None:
         """Send through *client*, which the caller closes, to wherever *address* says at that moment."""
         self._client = client
         self._settings = settings
         self._address = address
+        self._notes = notes
         self._headers = client_headers(settings)
         self._fixed: dict[tuple[object, ...], httpx.Headers] = {}
         self._urls: dict[str, httpx.URL] = {}
 
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send *body* and read the answer."""
+        answer = await self._send(route, body)
+        if NOTE in answer.headers:
+            self._notes.pass_on(route, answer)
+        return answer
+
+    async def _send(self, route: Route, body: Body) -> Answer:
         try:
             request = self._request(route, body)
             response = await self._client.send(request, stream=True)

@@ -32,15 +32,14 @@ from tinkex_actors.transport.billing import Billed
 from tinkex_actors.transport.bottom import HttpBelow, open_bottom
 from tinkex_actors.transport.breaker import Breaker, Breaking
 from tinkex_actors.transport.budget import Budgeted
-from tinkex_actors.transport.deprecation import NOTE, DeprecationNotes
 from tinkex_actors.transport.direct import DirectTransport
 from tinkex_actors.transport.dump import Dumping
 from tinkex_actors.transport.http import HttpTransport
 from tinkex_actors.transport.metered import Metered
 from tinkex_actors.transport.pacing import Paced
-from tinkex_actors.transport.responses import RawResponse
+from tinkex_actors.transport.responses import RawResponse, Responses
 from tinkex_actors.transport.retry import Retrying
-from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Transport
+from tinkex_actors.transport.seam import Answer, Body, Lane, Route, Sending, Transport
 from tinkex_actors.transport.traced import Traced
 from tinkex_actors.types import ClientConfigResponse
 from tinkex_actors.types.errors import ClientClosed
@@ -98,9 +97,8 @@ class Line:
         billed = Billed(Breaking(budgeted, self.breaker), figures, billing_pause)
         self.paced = Paced(billed, figures)
         self._top = Retrying(self.paced, figures, chance=chance)
-        self._notes = DeprecationNotes()
 
-    async def send(self, route: Route, body: Body, /) -> Answer:
+    def send(self, route: Route, body: Body, /) -> Sending:
         """Send through all layers.
 
         Raises:
@@ -109,12 +107,12 @@ class Line:
         if self.is_closed:
             raise ClientClosed(f"{route.name} was not sent: the client was closed; open another one")
         responses = body.standing.responses
-        began = 0.0 if responses is None else trio.current_time()
+        return self._top.send(route, body) if responses is None else self._send_recorded(route, body, responses)
+
+    async def _send_recorded(self, route: Route, body: Body, responses: Responses) -> Answer:
+        began = trio.current_time()
         answer = await self._top.send(route, body)
-        if responses is not None:
-            responses.note(_raw(route, body, answer, trio.current_time() - began))
-        if NOTE in answer.headers:
-            self._notes.pass_on(route, answer)
+        responses.note(_raw(route, body, answer, trio.current_time() - began))
         return answer
 
 

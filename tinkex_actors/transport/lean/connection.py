@@ -39,8 +39,9 @@ class Connection:
         self._limits = limits
         self.deadline = deadline
         self.reader = ResponseReader(limits)
-        self.is_used = False
-        """Whether it has carried an exchange."""
+        self.is_reused = False
+        """Whether the exchange on it is not its first."""
+        self._is_used = False
         self.is_closed = False
         self._is_wholly_sent = True
         self._sent_before = 0
@@ -68,7 +69,8 @@ class Connection:
         """
         reader, wire = self.reader, self._wire
         reader.begin(is_head=request.is_head)
-        self.is_used = True
+        self.is_reused = self._is_used
+        self._is_used = True
         self._is_wholly_sent = False
         self._read_timeout = timeouts.read
         self._sent_before = wire.sent_bytes
@@ -110,21 +112,17 @@ class Connection:
         self.pause()
         return reader.take()
 
-    async def read_all(self) -> bytes:
-        """Read the whole content. Closed if that fails.
+    async def read_on(self) -> None:
+        """Read the content to its end; :attr:`reader` has it then. Closed if that fails.
 
         Raises:
             httpx.TransportError: It ends too early, cannot be read, or is larger than the limit.
         """
-        reader = self.reader
-        if reader.is_complete:
-            return reader.take()
         try:
-            await self._read_on(reader)
+            await self._read_on(self.reader)
         except BaseException:
             self.close()
             raise
-        return reader.take()
 
     def rest(self, until: float) -> None:
         """Wait for the next exchange, at most *until* then."""

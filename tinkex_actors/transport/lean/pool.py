@@ -11,7 +11,6 @@ from functools import cache
 from ssl import SSLContext
 
 import httpx
-from attrs import field, frozen
 
 from tinkex_actors.transport.lean.beside import beside
 from tinkex_actors.transport.lean.connection import Connection
@@ -22,17 +21,6 @@ from tinkex_actors.transport.lean.limits import Limits, Timeouts
 from tinkex_actors.transport.lean.request import LeanRequest
 
 _DEFAULT = Limits()
-
-
-@frozen(eq=False)
-class Whole:
-    """A response that was read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By lower-case name; repeated fields are joined by a comma."""
-    content: bytes = field(repr=lambda content: f"<{len(content)} bytes>")
-    """As it came: compressed, if the headers say so."""
 
 
 class Pool:
@@ -55,40 +43,28 @@ class Pool:
             lane = self._lanes[origin, name] = Lane(origin, limits, self._dialler, self._sweeper)
         return lane
 
-    async def begin(self, lane: Lane, request: LeanRequest, timeouts: Timeouts) -> Connection:
-        """Send *request* and read the head of the answer.
+    async def begin(
+        self, lane: Lane, request: LeanRequest, timeouts: Timeouts, *, is_whole: bool = False
+    ) -> Connection:
+        """Send *request* and read the head of the answer, or the whole of it; cancelling closes the connection.
 
         Returns:
-            The connection, for this answer alone: read it, then give it back with `Lane.put`, or close it.
+            The connection, for this answer alone: take or read it, then give it back with `Lane.put`, or close it.
 
         Raises:
             httpx.TransportError: No answer.
         """
         connection = lane.take_idle() or await lane.take_new(timeouts)
-        if connection.is_used:
-            try:
-                await connection.ask(request, timeouts)
-            except (httpx.NetworkError, httpx.RemoteProtocolError):
-                if not _may_send_again(connection, request):
-                    raise
-                connection = await lane.take_new(timeouts)
-            else:
-                return connection
-        await connection.ask(request, timeouts)
+        try:
+            await connection.ask(request, timeouts)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            if not _may_send_again(connection, request):
+                raise
+            connection = await lane.take_new(timeouts)
+            await connection.ask(request, timeouts)
+        if is_whole and not connection.reader.is_complete:
+            await connection.read_on()
         return connection
-
-    async def fetch(self, lane: Lane, request: LeanRequest, timeouts: Timeouts) -> Whole:
-        """Send *request* and read the whole answer; cancelling closes the connection.
-
-        Raises:
-            httpx.TransportError: No whole answer.
-        """
-        connection = await self.begin(lane, request, timeouts)
-        reader = connection.reader
-        content = reader.take() if reader.is_complete else await connection.read_all()
-        whole = Whole(reader.status, reader.headers, content)
-        lane.put(connection)
-        return whole
 
     def count_open(self) -> int:
         """How many connections there are."""
@@ -102,7 +78,7 @@ class Pool:
 
 
 def _may_send_again(connection: Connection, request: LeanRequest) -> bool:
-    if connection.reader.is_begun or request.stream is not None:
+    if not connection.is_reused or connection.reader.is_begun or request.stream is not None:
         return False
     return request.is_repeatable or connection.is_untouched()
 

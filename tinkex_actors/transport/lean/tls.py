@@ -93,10 +93,9 @@ class TlsWire:
 
     def is_quiet(self) -> bool:
         """Whether no content has come, and no end. Session tickets, which are neither, are taken on the way."""
-        data = self._below.receive_now()
-        if data is None:
+        if self._below.is_quiet():
             return not self._tls.pending() and not self._incoming.pending
-        self._feed(data)
+        self._feed(self._below.receive_now() or b"")
         try:
             return self._attempt(lambda: self._tls.read(1), b"") is None
         except httpx.ReadError:

@@ -5,9 +5,11 @@ since an answer never is there yet. Whoever closes a wire wakes the task that wa
 at a time, and they may be two.
 """
 
+import select
 import socket
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Protocol
 
@@ -84,6 +86,7 @@ class PlainWire:
         """Own *sock*, which must be non-blocking, connected, and free of other owners."""
         self._sock = sock
         self._deadline = deadline
+        self._events = _events_of(sock)
         self._rest: Sequence[Piece] = ()
         self.sent_bytes = 0
 
@@ -130,13 +133,13 @@ class PlainWire:
             raise lost(self._deadline, httpx.ReadError) from error
 
     def is_quiet(self) -> bool:
-        """Look without taking."""
-        return self.receive_now(flags=socket.MSG_PEEK) is None
+        """Ask the kernel; a read that finds nothing would raise, for three times the price."""
+        return not self._events()
 
-    def receive_now(self, *, flags: int = 0) -> bytes | None:
+    def receive_now(self) -> bytes | None:
         """Take what has come, if anything has; an end and a loss are both nothing."""
         try:
-            return self._sock.recv(MAX_RECEIVE_BYTES, flags)
+            return self._sock.recv(MAX_RECEIVE_BYTES)
         except BlockingIOError:
             return None
         except OSError:
@@ -168,6 +171,15 @@ def lost(deadline: Deadline, kind: type[httpx.NetworkError]) -> httpx.TransportE
     if deadline.has_struck and deadline.fault is not None:
         return deadline.fault("no byte moved in time")
     return kind("the connection is gone")
+
+
+def _events_of(sock: socket.socket) -> Callable[[], Sequence[object]]:
+    """Make what says whether there is something to read from *sock*, be it the end."""
+    if not hasattr(select, "poll"):  # Windows
+        return lambda: select.select([sock], [], [], 0)[0]
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return partial(poll.poll, 0)
 
 
 def _beyond(pieces: Sequence[Piece], tried: int, taken: int) -> Sequence[Piece]:

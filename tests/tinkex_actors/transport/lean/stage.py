@@ -1,19 +1,19 @@
 """A stage for the pool: a server on a real socket that says exactly the bytes a test wants."""
 
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import trio
 import trio.testing
-from attrs import define, field
+from attrs import define, field, frozen
 
 from tinkex_actors.transport.lean.dialing import Origin
 from tinkex_actors.transport.lean.lane import Lane
 from tinkex_actors.transport.lean.limits import Limits, Timeouts
-from tinkex_actors.transport.lean.pool import Pool, Whole, open_pool
+from tinkex_actors.transport.lean.pool import Pool, open_pool
 from tinkex_actors.transport.lean.request import LeanRequest, render_head
 
 Actor = Callable[["Guest"], Awaitable[None]]
@@ -89,6 +89,15 @@ def _length(head: bytes) -> int:
     return 0
 
 
+@frozen
+class Fetched:
+    """A response that was read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 @define(eq=False)
 class Stage:
     """A server, and a pool that talks to it."""
@@ -107,9 +116,16 @@ class Stage:
         """The server's address."""
         return f"{self.origin.scheme}://{self.origin.host}:{self.origin.port}"
 
-    async def fetch(self, request: LeanRequest | None = None, timeouts: Timeouts = PATIENT) -> Whole:
-        """One exchange."""
-        return await self.pool.fetch(self.lane, request or get(), timeouts)
+    async def fetch(
+        self, request: LeanRequest | None = None, timeouts: Timeouts = PATIENT, *, lane: Lane | None = None
+    ) -> Fetched:
+        """One exchange, on the tests' lane or another."""
+        lane = lane or self.lane
+        connection = await self.pool.begin(lane, request or get(), timeouts, is_whole=True)
+        reader = connection.reader
+        fetched = Fetched(reader.status, reader.headers, reader.take())
+        lane.put(connection)
+        return fetched
 
 
 @asynccontextmanager

@@ -145,7 +145,7 @@ async def test_a_connection_handed_to_somebody_just_cancelled_goes_to_the_next()
     """The hand-over and the cancelling may fall into one moment."""
     async with open_stage(slowly, limits=Limits(connections=1)) as stage:
         held = await stage.pool.begin(stage.lane, get(), PATIENT)
-        await held.read_all()
+        await held.read_on()
         results: list[bytes] = []
 
         async def ask() -> None:

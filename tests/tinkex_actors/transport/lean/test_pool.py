@@ -97,7 +97,7 @@ async def test_lanes_do_not_wait_for_one_another() -> None:
     async with open_stage(serve_ok, limits=Limits(connections=1)) as stage:
         held = await stage.pool.begin(stage.lane, get(), PATIENT)
         other = stage.pool.lane(stage.origin, "other")
-        assert (await stage.pool.fetch(other, get(), PATIENT)).status == 200
+        assert (await stage.fetch(lane=other)).status == 200
         held.close()
 
 
@@ -261,7 +261,7 @@ async def test_nobody_there_is_a_connect_error_that_names_the_place() -> None:
     async with open_stage(serve_ok) as stage, open_pool() as pool:
         lane = pool.lane(type(stage.origin)("http", "127.0.0.1", 1))
         with pytest.raises(httpx.ConnectError, match=r"127\.0\.0\.1:1 "):
-            await pool.fetch(lane, get(), PATIENT)
+            await pool.begin(lane, get(), PATIENT)
         assert pool.count_open() == 0
 
 
@@ -284,7 +284,7 @@ async def test_a_request_waits_for_a_connection_when_no_more_files_may_be_opened
         assert stage.lane.open_count == 1
         held = await stage.pool.begin(stage.pool.lane(stage.origin, "test"), get(), PATIENT)
         with pytest.raises(httpx.ConnectError):
-            await stage.pool.fetch(stage.pool.lane(stage.origin, "empty"), get(), PATIENT)
+            await stage.fetch(lane=stage.pool.lane(stage.origin, "empty"))
 
 
 async def test_closing_the_pool_ends_whoever_uses_it() -> None:

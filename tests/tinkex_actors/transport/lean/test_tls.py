@@ -87,7 +87,7 @@ async def test_a_server_without_tls_is_a_connect_error(authority: trustme.CA) ->
     async with open_stage(refuse, client_tls=client_side(authority)) as stage:
         lane = stage.pool.lane(type(stage.origin)("https", stage.origin.host, stage.origin.port))
         with pytest.raises(httpx.ConnectError, match="TLS"):
-            await stage.pool.fetch(lane, post(b"x"), PATIENT)
+            await stage.fetch(post(b"x"), lane=lane)
 
 
 async def test_content_that_ends_without_a_goodbye_is_cut_short(authority: trustme.CA) -> None:
