@@ -6,6 +6,7 @@ answered as everywhere else, before the first event. A client that goes away sto
 """
 
 import math
+from contextlib import suppress
 
 import orjson
 import trio
@@ -72,7 +73,8 @@ class _Stream:
                 heard += 1
                 if heard > told:
                     told = heard
-                    send.send_nowait(tokens)
+                    with suppress(trio.ClosedResourceError):  # the client left, and the room hears of it in a moment
+                        send.send_nowait(tokens)
 
             seat.listen = listen
             return seat
