@@ -381,12 +381,17 @@ def differentiates_custom_losses(url: str) -> None:
 
 
 def ends_once(url: str) -> None:
-    """Closing twice is one end; what comes after it is refused."""
-    client = service(url)
-    training = trainer(client)
+    """Closing twice is one end, and the server remembers which. That nothing comes after it the SDK sees to itself."""
+    key = "tml-ends"
+    client = service(url, api_key=key)
+    trainer(client)
     for _ in range(2):
         client.close("success", "done").result()
-    failure(Exception, lambda: training.forward([datum()], "cross_entropy").result())
+    with service(url, api_key=key) as other:
+        searched = other.create_rest_client().search_sessions(types.SessionSearchRequest())  # pyright: ignore[reportDeprecated] # experimental
+        [found] = searched.result().sessions
+    success = types.ClientSessionFinishSuccess()
+    assert found.status == types.ClientSessionFinished(reason=success, detail="done"), found.status
 
 
 def serves_its_command_line(url: str) -> None:
