@@ -30,7 +30,11 @@ from tinkex_actors.types import ModelInput
 ACTORS = ["session", "heartbeat", "poller", "trainer-0", "roster"]
 MOMENTS = ["create_model", "forward_backward", "optim_step", "retrieve_future", "get_info"]
 STEPS = 3
-Disturb = Callable[[TinkerClient], None]
+Way = Callable[[TinkerClient, str], None]
+"""How an actor is made to die, by name."""
+
+Outcome = tuple[list[float], str, list[tuple[int, str]]]
+"""The losses, the digest of the weights, and what the server carried out."""
 
 
 async def run(fake: FakeTinker, disturb: Callable[[TinkerClient, int], None]) -> list[float]:
@@ -62,9 +66,15 @@ def kill(tinker: TinkerClient, name: str) -> None:
         return
 
 
-async def undisturbed() -> tuple[list[float], str, list[tuple[int, str]]]:
+@pytest.fixture(scope="module")
+def undisturbed() -> Outcome:
+    """What becomes of a run that nobody disturbs."""
     fake = FakeTinker()
-    losses = await run(fake, lambda _, __: None)
+
+    def leave_alone(tinker: TinkerClient, step: int) -> None:
+        del tinker, step
+
+    losses = trio.run(run, fake, leave_alone, clock=MockClock(autojump_threshold=0))
     return losses, fake.model.weights, fake.model.executed
 
 
@@ -73,12 +83,12 @@ async def undisturbed() -> tuple[list[float], str, list[tuple[int, str]]]:
 @pytest.mark.parametrize("step", [0, 1, 2])
 @pytest.mark.parametrize("name", ACTORS)
 async def test_a_crash_between_two_steps_is_not_noticed(
-    name: str, step: int, way: Callable[[TinkerClient, str], None], autojump_clock: MockClock
+    name: str, step: int, way: Way, undisturbed: Outcome, autojump_clock: MockClock
 ) -> None:
     """With both of a step's requests under way, any actor may die, with or without a last word."""
     fake = FakeTinker()
     losses = await run(fake, lambda tinker, now: way(tinker, name) if now == step else None)
-    assert (losses, fake.model.weights, fake.model.executed) == await undisturbed()
+    assert (losses, fake.model.weights, fake.model.executed) == undisturbed
     assert len(fake.sessions) == 1
     assert autojump_clock.current_time() < 10
 
@@ -88,7 +98,7 @@ async def test_a_crash_between_two_steps_is_not_noticed(
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("name", ACTORS)
 async def test_a_crash_in_the_middle_of_a_request_is_not_noticed(
-    name: str, moment: str, side: str, way: Callable[[TinkerClient, str], None], autojump_clock: MockClock
+    name: str, moment: str, side: str, way: Way, undisturbed: Outcome, autojump_clock: MockClock
 ) -> None:
     """The request in doubt is sent again under its number: carried out once, whether it had arrived or not."""
     fake = FakeTinker()
@@ -105,7 +115,7 @@ async def test_a_crash_in_the_middle_of_a_request_is_not_noticed(
         tinkers.append(tinker)
 
     losses = await run(fake, remember)
-    assert (losses, fake.model.weights, fake.model.executed) == await undisturbed()
+    assert (losses, fake.model.weights, fake.model.executed) == undisturbed
     assert autojump_clock.current_time() < 10
 
 
@@ -119,13 +129,13 @@ WEATHER: list[Fault | None] = [None, LoseRequest(), LoseAnswer(), Say(503)]
     )
 )
 def test_any_storm_of_crashes_and_faults_ends_as_if_nothing_had_happened(
-    plan: list[tuple[Fault | None, str, Callable[[TinkerClient, str], None]]],
+    plan: list[tuple[Fault | None, str, Way]], undisturbed: Outcome
 ) -> None:
     """Crashes and lost or refused requests in any mixture: numbers without gaps, every step once."""
-    trio.run(ride_out, plan, clock=MockClock(autojump_threshold=0))
+    trio.run(ride_out, plan, undisturbed, clock=MockClock(autojump_threshold=0))
 
 
-async def ride_out(plan: list[tuple[Fault | None, str, Callable[[TinkerClient, str], None]]]) -> None:
+async def ride_out(plan: list[tuple[Fault | None, str, Way]], undisturbed: Outcome) -> None:
     fake = FakeTinker()
     tinkers = list[TinkerClient]()
 
@@ -145,7 +155,7 @@ async def ride_out(plan: list[tuple[Fault | None, str, Callable[[TinkerClient, s
     with trio.fail_after(1000):
         losses = await run(fake, remember)
     assert fake.model.numbers == list(range(1, 2 * STEPS + 1))
-    assert (losses, fake.model.weights, fake.model.executed) == await undisturbed()
+    assert (losses, fake.model.weights, fake.model.executed) == undisturbed
 
 
 async def test_samples_survive_crashes_of_everything_too(autojump_clock: MockClock) -> None:
