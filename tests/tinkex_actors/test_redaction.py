@@ -152,6 +152,7 @@ def test_a_record_of_the_standard_library_is_told_as_formatters_print_it() -> No
         "httpx", logging.INFO, __file__, 1, "sent %s", (f"x-api-key: {KEY}",), (ValueError, error, None),
         extra={"headers": {"authorization": "0a1b2c"}},
     )  # fmt: skip
+    record.stack_info = f"Stack: log.info('{KEY}', stack_info=True)"
 
     told = redact_record(record)
     printed = logging.Formatter("%(message)s %(headers)s").format(told)
@@ -159,6 +160,7 @@ def test_a_record_of_the_standard_library_is_told_as_formatters_print_it() -> No
     assert printed.startswith(f"sent x-api-key: {MASK}")
     assert not any(secret in printed for secret in (KEY, JWT, "0a1b2c"))
     assert "ValueError: bad tml-***" in printed
+    assert "stack_info=True" in printed
     assert record.args == (f"x-api-key: {KEY}",)
 
 

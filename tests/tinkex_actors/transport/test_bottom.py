@@ -1,22 +1,27 @@
 """What lies below the layers, by choice: the pool, a transport, a client of a user's, a proxy."""
 
 import gzip
+import ssl
 import sys
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import time
 from traceback import format_exception
 
 import httpx
 import pytest
 import trio
+import trustme
 import zstandard
 from attrs import evolve
 
 from tests.tinkex_actors.transport.lean.stage import OK, Guest, Stage, open_stage, serve_ok
 from tests.tinkex_actors.transport.test_auth import jwt
-from tinkex_actors.settings import Settings
-from tinkex_actors.transport.bottom import is_proxied, open_bottom
+from tinkex_actors.settings import Figures, Settings
+from tinkex_actors.transport.bottom import _lane_limits, is_proxied, open_bottom
+from tinkex_actors.transport.lean.limits import Limits
 from tinkex_actors.transport.lean.transport import LeanTransport
 from tinkex_actors.transport.seam import Body, Lane, Route
 from tinkex_actors.transport.stack import open_transport
@@ -270,3 +275,81 @@ async def test_what_cannot_carry_requests_is_refused_at_the_door() -> None:
             with pytest.raises((TypeError, ValueError), match=message):
                 async with open_bottom(settings, below=below):  # type: ignore[arg-type]  # the point of the test
                     raise AssertionError
+
+
+async def test_what_is_for_the_proxy_reaches_the_proxy_alone(tmp_path: Path) -> None:
+    """A tunnel: its maker hears our name and our headers, and the server behind it the key, under its own certificate."""
+    authority, asked, tunnelled = trustme.CA(), list[bytes](), list[bytes]()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate = authority.issue_cert("tinker.example")
+    certificate.configure_cert(server_tls)  # pyright: ignore[reportUnknownMemberType] - pyOpenSSL's part has no types
+
+    async def tunnel(guest: Guest) -> None:
+        asked.append(await guest.hear())
+        await guest.stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+        inside = Guest(trio.SSLStream(guest.stream, server_tls, server_side=True), 0)
+        tunnelled.append(await inside.hear())
+        await inside.stream.send_all(OK)
+        await trio.sleep_forever()
+
+    async with open_stage(tunnel) as stage:
+        settings = Settings.from_environ(
+            {},
+            api_key=SECRET,
+            base_url="https://tinker.example",
+            proxy=stage.url.replace("://", "://me:sesame@"),
+            proxy_headers={"X-Proxy": "opal"},
+            ca_file=str(tmp_path / "ca.pem"),
+        )
+        async with open_transport(settings) as transport:
+            assert (await transport.send(HOT, Body(content=b"{}"))).content == b"ok"
+    (connect,), (request,) = asked, tunnelled
+    assert connect.startswith(b"CONNECT tinker.example:443 HTTP/1.1\r\n")
+    assert b"X-Proxy: opal" in connect
+    assert b"Proxy-Authorization: Basic " + b64encode(b"me:sesame") in connect
+    assert SECRET.encode() not in connect
+    assert request.startswith(b"POST /api/v1/asample HTTP/1.1\r\n")
+    assert SECRET.encode() in request
+    assert b"proxy" not in request.lower()
+
+
+def test_each_lane_has_the_figures_that_are_its_own() -> None:
+    """They are wired by hand, and a lane with another's limit works, slowly."""
+    figures = Figures(
+        submit_connections=11,
+        sample_connections=12,
+        retrieve_connections=13,
+        control_connections=14,
+        idle_connection_timeout=2.5,
+    )
+    counts = {Lane.SUBMIT: 11, Lane.SAMPLE: 12, Lane.RETRIEVE: 13, Lane.CONTROL: 14, Lane.TELEMETRY: 14}
+    assert _lane_limits(figures) == {
+        lane.value: Limits(connections=count, idle_seconds=2.5) for lane, count in counts.items()
+    }
+    assert set(counts) == set(Lane)
+
+
+@pytest.mark.parametrize("route", [HOT, COLD])
+async def test_a_query_of_the_settings_is_on_every_address(route: Route) -> None:
+    """Also of hot requests, whose heads are written in advance; a request's own word wins."""
+    async with open_server() as (stage, heard):
+        settings = evolve(settings_for(stage), default_query={"tenant": "all", "mine": "no"})
+        async with open_bottom(settings) as transport:
+            await transport.send(route, Body(content=b"{}", query={"mine": "yes"}))
+    assert heard[0].startswith(f"POST /base{route.path}?tenant=all&mine=yes HTTP/1.1\r\n".encode())
+
+
+async def test_nobody_waits_longer_for_a_connection_than_for_an_answer() -> None:
+    """A heartbeat has ten seconds in all; a black hole must not take more."""
+    seen = list[dict[str, float]]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"])
+        return httpx.Response(200)
+
+    figures = Figures(request_timeout=3.0, connect_timeout=5.0)
+    settings = evolve(Settings.local("http://tinker.example"), figures=figures)
+    async with open_bottom(settings, below=httpx.MockTransport(answer)) as transport:
+        await transport.send(COLD, Body())
+    assert (seen[0]["connect"], seen[0]["read"]) == (3.0, 3.0)

@@ -108,6 +108,21 @@ async def test_a_slow_drip_is_heard_to_its_end(autojump_clock: MockClock) -> Non
         assert autojump_clock.current_time() >= 5 * len(raw)
 
 
+async def test_a_long_content_that_comes_slowly_is_heard_to_its_end(autojump_clock: MockClock) -> None:
+    """So long that it goes past the parser; there too each piece renews the patience."""
+    pieces, size = 6, 20_000
+
+    async def serve(guest: Guest) -> None:
+        await guest.answer(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (pieces * size))
+        for _ in range(pieces):
+            await trio.sleep(5)
+            await guest.stream.send_all(bytes(size))
+
+    async with open_stage(serve) as stage:
+        assert len((await stage.fetch(timeouts=Timeouts(read=7))).content) == pieces * size
+        assert autojump_clock.current_time() >= 5 * pieces
+
+
 async def test_a_server_that_takes_nothing_is_noticed_by_the_write_deadline(autojump_clock: MockClock) -> None:
     """A body larger than all buffers, and nobody reads it."""
     async with open_stage(serve_nothing) as stage:
