@@ -10,7 +10,7 @@ their own, which ``transformers`` runs, at a revision that is pinned here. A cli
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import tokenizers
 from attrs import frozen
@@ -88,8 +88,12 @@ class Tokenizer:
     """Text to tokens and back."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer | Codec) -> None:
-        """Wrap a tokenizer of the ``tokenizers`` library, or anything that does the same."""
-        self._codec: Codec = _Fast(tokenizer) if isinstance(tokenizer, tokenizers.Tokenizer) else tokenizer
+        """Wrap a tokenizer of the ``tokenizers`` or the ``transformers`` library, or anything that does the same.
+
+        Raises:
+            TypeError: It neither encodes nor decodes.
+        """
+        self._codec = _as_codec(tokenizer)
 
     def __repr__(self) -> str:
         return f"<Tokenizer {type(self._codec).__name__.removeprefix('_')}>"
@@ -128,8 +132,8 @@ class Tokenizer:
         return self._codec.token_to_id(token)
 
 
-LoadTokenizer = Callable[[str], Tokenizer | None]
-"""Finds a tokenizer by its name; ``None`` leaves it to the client. May block."""
+LoadTokenizer = Callable[[str], Tokenizer | tokenizers.Tokenizer | Codec | None]
+"""Finds a tokenizer by its name, whatever `Tokenizer` wraps; ``None`` leaves it to the client. May block."""
 
 
 def find_tokenizer(tree: TinkerTree, name: str) -> Tokenizer:
@@ -137,18 +141,33 @@ def find_tokenizer(tree: TinkerTree, name: str) -> Tokenizer:
 
     Raises:
         ValueError: There is none, as `Tokenizer.load` says, or the model has no name.
+        TypeError: The client's own loader returned something else.
     """
     if not name:
         raise ValueError("the server does not say which model this is; load its tokenizer with Tokenizer.load(name)")
     kept = tree.tokenizers
     found: Tokenizer | None = kept.pop(name, None)
     if found is None and tree.load_tokenizer is not None:
-        found = tree.load_tokenizer(name)
+        loaded = tree.load_tokenizer(name)
+        found = loaded if loaded is None or isinstance(loaded, Tokenizer) else Tokenizer(loaded)
     # Whatever was asked for last goes last.
     kept[name] = found = found or Tokenizer.load(name)
     while len(kept) > _KEPT:
         del kept[next(iter(kept))]
     return found
+
+
+# Any: what a user's loader may return in spite of the types.
+def _as_codec(tokenizer: Any) -> Codec:
+    if isinstance(tokenizer, tokenizers.Tokenizer):
+        return _Fast(tokenizer)
+    if not (callable(getattr(tokenizer, "encode", None)) and callable(getattr(tokenizer, "decode", None))):
+        raise TypeError(
+            f"a tokenizer must have encode and decode, got {type(tokenizer).__name__}; "
+            "load_tokenizer is a plain function and returns a tokenizer, or None"
+        )
+    is_slow = not hasattr(tokenizer, "token_to_id") and hasattr(tokenizer, "get_vocab")
+    return _Slow(tokenizer) if is_slow else cast("Codec", tokenizer)
 
 
 def _read_folder(folder: Path) -> tokenizers.Tokenizer:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import tokenizers
 from trio.testing import MockClock
 
 from tests.tinkex_actors.fake_tinker import SETTINGS, FakeTinker, make_trainer
@@ -158,3 +160,23 @@ def test_a_package_that_a_tokenizer_needs_is_named(name: str, package: str, monk
     monkeypatch.setattr(tokenizer, "import_module", find_nothing)
     with pytest.raises(ModuleNotFoundError, match=f"needs the package {package}"):
         Tokenizer.load(name)
+
+
+@pytest.mark.parametrize(
+    "bare", [Letters(), tokenizers.Tokenizer.from_file(str(tiny_model_path() / "tokenizer.json")), Library()]
+)
+async def test_a_loader_may_return_a_tokenizer_as_its_library_makes_it(autojump_clock: MockClock, bare: Any) -> None:
+    """What encodes to something else than numbers would be found in the first request, as a puzzle."""
+    below = httpx.MockTransport(FakeTinker().handle)
+    async with open_tinker(SETTINGS, below=below, load_tokenizer=lambda _: bare) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="fake/model")
+        assert all(isinstance(token, int) for token in sampler.encode("a"))
+        assert sampler.get_tokenizer().token_to_id("?") in {None, ord("?")}
+    assert autojump_clock.current_time() < 5
+
+
+@pytest.mark.parametrize("wrong", ["path", Path(), object()])
+def test_what_is_no_tokenizer_is_refused_by_name(wrong: Any) -> None:
+    """A path in place of what lies there, or a coroutine of a loader that is async."""
+    with pytest.raises(TypeError, match=f"must have encode and decode, got .*{type(wrong).__name__}"):
+        Tokenizer(wrong)
