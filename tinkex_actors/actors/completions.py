@@ -57,6 +57,8 @@ class Completions:
     """Completions that came before their promises were read."""
     _fetched: set[RequestId] = field(factory=set[RequestId])
     _work: trio.Event = field(factory=trio.Event)
+    _newcomer: trio.Event = field(factory=trio.Event)
+    """Somebody has begun to wait since the last poll was sent."""
 
     async def wait(self, request_id: RequestId) -> Complete:
         """Wait until *request_id* is worth asking for: complete, or no longer to be heard of this way."""
@@ -65,6 +67,7 @@ class Completions:
             return early or Complete()
         waiter = self._waiters[request_id] = _Waiter()
         self._work.set()
+        self._newcomer.set()
         try:
             await waiter.is_over.wait()
         finally:
@@ -81,8 +84,10 @@ class Completions:
         bad_requests = 0
         while not self.is_refused:
             await self._wait_for_work()
+            began, self._newcomer = trio.current_time(), trio.Event()
             try:
-                await self._poll()
+                if not await self._poll():
+                    await self._rest(began)
             except APIConnectionError as lost:
                 await self._pause(lost)
             except TinkerError as refused:
@@ -99,7 +104,13 @@ class Completions:
             await self._work.wait()
             self._work = trio.Event()
 
-    async def _poll(self) -> None:
+    async def _rest(self, began: float) -> None:
+        """However quickly a server says nothing, it is asked a few times a second; at once if somebody comes to wait."""
+        with trio.move_on_at(began + self.figures.poll_interval_min):
+            await self._newcomer.wait()
+
+    async def _poll(self) -> bool:
+        """Ask once, and say whether anything was complete."""
         fetched = tuple(sorted(self._fetched))
         is_waiting = bool(self._waiters)
         request = RetrieveFuturesRequest(
@@ -111,6 +122,7 @@ class Completions:
         self.cursor = answer.cursor
         for completion in answer.completions:
             self._tell(completion)
+        return bool(answer.completions)
 
     def _tell(self, completion: Completion) -> None:
         found = Complete(completion.response_payload_uncompressed_size or None)

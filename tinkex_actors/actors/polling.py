@@ -29,7 +29,7 @@ from tinkex_actors.types.errors import (
     ResponseInvalid,
     TinkerError,
 )
-from tinkex_actors.types.futures import FutureFailure, MetadataOnly, QueueState, TryAgain
+from tinkex_actors.types.futures import PAUSED, FutureFailure, MetadataOnly, QueueState, TryAgain
 from tinkex_actors.wire.futures import decode_retrieved, decode_try_again
 
 R = TypeVar("R")
@@ -40,7 +40,6 @@ _CONFLICT = 409
 """Passes where something is made; a question about a promise has nothing to clash with."""
 _TOO_MANY = 429
 _LOST = frozenset({404, 410})
-_PAUSED = frozenset({QueueState.PAUSED_RATE_LIMIT, QueueState.PAUSED_CAPACITY})
 
 
 @frozen(kw_only=True)
@@ -148,7 +147,7 @@ def _not_yet(found: TryAgain, progress: Progress, rules: PollRules) -> AskAgain:
 
     The delay is drawn out by chance: polls that began together are answered together, and need not come back together.
     """
-    figures, is_paused = rules.figures, found.queue_state in _PAUSED
+    figures, is_paused = rules.figures, found.queue_state in PAUSED
     asked = figures.poll_paused_delay if is_paused else 0.0
     if found.retry_after_ms is not None:
         asked = min(max(0, found.retry_after_ms) / 1000, figures.retry_after_max)

@@ -12,7 +12,7 @@ from typing import Literal
 from attrs import define, field, frozen
 
 from tinkex_actors.log import get_log
-from tinkex_actors.types.futures import QueueState
+from tinkex_actors.types.futures import PAUSED, QueueState
 
 _log = get_log()
 Kind = Literal["training", "sampling"]
@@ -73,7 +73,7 @@ class QueueWatch:
         change = QueueChange(self.client, self.kind, state, words)
         for observer in tuple(self.observers):
             self._tell(observer, change)
-        is_paused = state in {QueueState.PAUSED_RATE_LIMIT, QueueState.PAUSED_CAPACITY}
+        is_paused = state in PAUSED
         if is_paused and now - self._told_at >= self.log_interval:
             self._told_at = now
             _log.warning(f"{self.kind} is paused", client=self.client, state=state.value, reason=words)

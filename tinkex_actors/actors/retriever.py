@@ -18,6 +18,7 @@ from tinkex_actors.transport.budget import ByteBudget
 from tinkex_actors.transport.endpoints import RETRIEVE_FUTURE, RETRIEVE_FUTURE_PROTOBUF
 from tinkex_actors.transport.seam import Answer, Sending, Transport
 from tinkex_actors.types.errors import APIConnectionError
+from tinkex_actors.types.futures import PAUSED, QueueState
 from tinkex_actors.wire.futures import has_protobuf_result
 from tinkex_actors.wire.requests import RetrieveFutureRequest
 
@@ -69,8 +70,10 @@ class Retriever:
             rules = PollRules(figures=self._figures, chance=self._chance(), now=datetime.now(UTC))
             match decide_poll(retrieval, outcome, progress, rules):
                 case Value() as value:
+                    _end_pause(retrieval)
                     return value
                 case Failed(error):
+                    _end_pause(retrieval)
                     raise error
                 case AskAgain(delay, progress):
                     until = max(trio.current_time(), began + self._figures.poll_interval_min) + delay
@@ -90,6 +93,14 @@ class Retriever:
         """Ask for a large result that was announced, when there is room for it."""
         async with self._downloads.hold(progress.payload_bytes or 0):
             return await self._ask(retrieval, progress)
+
+
+def _end_pause(retrieval: Retrieval[Any]) -> None:
+    """Take back the pause that this operation met: servers name the state only while there is no result."""
+    standing = retrieval.operation.standing
+    # Mostly the state was never named; an enum's hash is a call in Python, and every sample passes here.
+    if standing.queue_state is not QueueState.UNKNOWN and standing.queue_state in PAUSED:
+        standing.name_queue(QueueState.ACTIVE, None, trio.current_time())
 
 
 def _note(retrieval: Retrieval[Any], outcome: Answer | APIConnectionError, progress: Progress, until: float) -> None:

@@ -23,6 +23,10 @@ class QueueState(StrEnum):
         return known.get(value.lower(), cls.UNKNOWN) if isinstance(value, str) else cls.UNKNOWN
 
 
+PAUSED = frozenset({QueueState.PAUSED_RATE_LIMIT, QueueState.PAUSED_CAPACITY})
+"""The states in which nothing is carried out."""
+
+
 @frozen
 class Promise:
     """The server's word that it has accepted an operation. The official SDK calls it an untyped future."""

@@ -68,6 +68,36 @@ async def test_many_samples_are_one_poll(autojump_clock: MockClock) -> None:
     assert autojump_clock.current_time() < 200
 
 
+@pytest.mark.parametrize("step", [0, 1])
+async def test_a_server_that_does_not_hold_the_poll_is_asked_a_few_times_a_second(
+    step: int, autojump_clock: MockClock
+) -> None:
+    """It answers at once that there is nothing, or nothing but a further cursor: the loop is not as fast as it is."""
+    fake = BulkTinker(latency=4.0)
+    empty = [Say(200, b'{"completions": [], "cursor": %d}' % (number * step)) for number in range(1000)]
+    async with open_fake(fake) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="m")
+        pending = sampler.sample(PROMPT)
+        await pending.accepted()
+        fake.latency = 0.0
+        fake.fail("retrieve_futures", *empty)
+        began = len(fake.times["retrieve_futures"])
+        await trio.sleep(3.0)
+        assert len(fake.times["retrieve_futures"]) - began < 20
+        fake.faults["retrieve_futures"].clear()
+    assert autojump_clock.current_time() < 60
+
+
+async def test_a_sample_after_another_is_not_held_up_by_the_acknowledgement(autojump_clock: MockClock) -> None:
+    """One after the other, each takes what the server takes: to rest between polls is for servers that say nothing."""
+    fake = BulkTinker(latency=0.0)
+    async with open_fake(fake) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="m")
+        for _ in range(20):
+            await sampler.sample(PROMPT)
+    assert autojump_clock.current_time() < 20 * 0.15
+
+
 @pytest.mark.parametrize("fault", [LoseRequest(), LoseAnswer(), Say(503), Say(429), Say(400), Say(408)])
 async def test_bad_weather_on_the_poll_costs_a_second(
     fault: LoseRequest | LoseAnswer | Say, autojump_clock: MockClock

@@ -1,5 +1,7 @@
 """The server's queue: each change to every observer, and to the log once a minute at most."""
 
+from contextlib import suppress
+
 import pytest
 import trio
 from structlog.testing import capture_logs
@@ -7,7 +9,7 @@ from trio.testing import MockClock
 
 from tests.tinkex_actors.fake_tinker import FakeTinker, Say, make_trainer, open_fake
 from tinkex_actors.actors.queue_state import Kind, QueueChange, QueueWatch
-from tinkex_actors.types import ModelInput
+from tinkex_actors.types import ModelInput, RequestFailedError
 from tinkex_actors.types.futures import QueueState
 
 
@@ -56,6 +58,22 @@ async def test_two_pauses_in_a_minute_are_one_warning_and_four_changes(autojump_
         ("trainer-0", "active", ""),
     ] * 2
     assert [line["event"] for line in logs if "paused" in line["event"]] == ["training is paused"]
+    assert autojump_clock.current_time() < 60
+
+
+@pytest.mark.parametrize("end", [None, Say(200, b'{"error": "out of memory"}')])
+async def test_a_pause_ends_with_the_operation_that_met_it(end: Say | None, autojump_clock: MockClock) -> None:
+    """Servers name the state while there is no result: with the result there is nobody left to take the pause back."""
+    fake, changes = FakeTinker(), list[str]()
+    pause = Say(408, b'{"type": "try_again", "queue_state": "paused_capacity"}')
+    async with open_fake(fake) as tinker:
+        trainer = await make_trainer(tinker)
+        trainer.on_queue_state_change(lambda change: changes.append(change.state.value))
+        fake.fail("retrieve_future", pause, *([end] if end else []))
+        with suppress(RequestFailedError):
+            await trainer.optim_step()
+        await trainer.optim_step()
+    assert changes == ["paused_capacity", "active"]
     assert autojump_clock.current_time() < 60
 
 
