@@ -1,8 +1,9 @@
 """The ``tinkex`` command in this process, and a server with something on it to look at."""
 
 import json
+import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def tinkex(*arguments: object, given: str = "", environ: Mapping[str, str | None
         finally:
             structlog.reset_defaults()  # a command owns its process; here it has borrowed the tests'
         return Told(status, out.getvalue().decode(), err.getvalue().decode())
+
+
+def tinkex_in(folder: Path, *arguments: object, **variables: str) -> Told:
+    """Run the command in this process in *folder*, configured by *variables* alone: all but its start and its end."""
+    ours = {name: None for name in os.environ if name.startswith("TINKER_")}
+    with chdir(folder):
+        return tinkex(*arguments, environ={**ours, **variables})
 
 
 @contextmanager

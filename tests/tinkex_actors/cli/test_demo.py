@@ -91,9 +91,9 @@ def test_a_users_own_file_is_trained_on(tmp_path: Path, name: str, content: str)
     """Plain text, and the older record form."""
     (tmp_path / name).write_text(content)
 
-    run = tinkex(["demo", "--data", name, "--steps", 2, "--rank", 4, "--out", "run"], tmp_path)
+    told = inside.tinkex_in(tmp_path, "demo", "--data", name, "--steps", 2, "--rank", 4, "--out", "run")
 
-    assert run.returncode == 0, run.stderr
+    assert told.status == 0, told.err
     assert len(_rows(tmp_path / "run" / "metrics.jsonl")) == 2
 
 
@@ -122,11 +122,11 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
     (tmp_path / "a-file").write_text("")
     before = sorted(tmp_path.iterdir())
 
-    run = tinkex(["demo", "--steps", "2", *arguments], tmp_path)
+    told = inside.tinkex_in(tmp_path, "demo", "--steps", "2", *arguments)
 
-    assert (run.returncode, "Traceback" in run.stderr) == (status, False), run.stderr
-    assert sentence in run.stderr
-    assert status == 2 or len(run.stderr.splitlines()) == 1
+    assert told.status == status, told.err
+    assert sentence in told.err
+    assert status == 2 or len(told.err.splitlines()) == 1
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -138,11 +138,11 @@ def test_a_foreign_key_and_an_absent_server_are_told_apart(tmp_path: Path, key: 
     """The key is refused before anything is sent; the server is named when it does not answer."""
     arguments = ["demo", "--base-url", "http://127.0.0.1:9", "--base-model", "x"]
 
-    run = tinkex(arguments, tmp_path, TINKER_API_KEY=key)
+    told = inside.tinkex_in(tmp_path, *arguments, TINKER_API_KEY=key)
 
-    assert run.returncode == 1
-    assert sentence in run.stderr
-    assert key not in run.stderr
+    assert told.status == 1
+    assert sentence in told.err
+    assert key not in told.err
 
 
 def test_an_interrupt_saves_a_checkpoint_and_leaves_with_130(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Each exit code that is documented, from a real process: what service managers decide by."""
+"""Each exit code that is documented: what service managers decide by. Those of signals are those of real processes."""
 
 import json
 import re
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from attrs import field, frozen
 
-from tests.tinkex_actors.cli.process import read_line, running, tinkex
+from tests.tinkex_actors.cli import inside
+from tests.tinkex_actors.cli.process import read_line, running
 from tinkex_actors.daemon import exits
 from tinkex_actors.daemon.exits import ExitCode
 
@@ -88,8 +89,8 @@ def prepare(folder: Path, way: Way) -> None:
 def end(folder: Path, way: Way) -> tuple[int, str]:
     """Run the plan until the process has ended as *way* says; returns its code, and what it said."""
     if not way.signals:
-        run = tinkex(["run", "plan.toml"], folder, **({} if way.key is None else {"TINKER_API_KEY": way.key}))
-        return run.returncode, run.stderr
+        told = inside.tinkex_in(folder, "run", "plan.toml", **({} if way.key is None else {"TINKER_API_KEY": way.key}))
+        return told.status, told.err
     with running(["run", "plan.toml"], folder) as process:
         for number, state in zip(way.signals, ("training", "draining"), strict=False):
             while (line := json.loads(read_line(process)))["state"] != state or line["step"] == 0:
@@ -122,11 +123,11 @@ def test_a_refused_key_is_77_and_not_tried_again(tmp_path: Path) -> None:
     """It takes a person; the key itself is never shown."""
     with server(tmp_path) as url:
         prepare(tmp_path, Way(name="", code=ExitCode.KEY_REFUSED, change=("local = true", f'url = "{url}"')))
-        run = tinkex(["run", "plan.toml"], tmp_path, TINKER_API_KEY="tml-wrong")
+        told = inside.tinkex_in(tmp_path, "run", "plan.toml", TINKER_API_KEY="tml-wrong")
 
-    assert run.returncode == ExitCode.KEY_REFUSED, run.stderr
-    assert "401" in run.stderr
-    assert "tml-wrong" not in run.stderr
+    assert told.status == ExitCode.KEY_REFUSED, told.err
+    assert "401" in told.err
+    assert "tml-wrong" not in told.err
 
 
 def test_every_code_is_documented_and_produced_here() -> None:

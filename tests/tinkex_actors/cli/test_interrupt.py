@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tinkex_actors.cli.process import PATIENCE, running, tinkex
+from tests.tinkex_actors.cli import inside
+from tests.tinkex_actors.cli.process import PATIENCE, running
 
 _PATH = "tinker://r/external_weights/a"
 _WAITING = {
@@ -53,11 +54,11 @@ def test_an_interrupt_ends_what_waits_and_leaves_nothing_behind(command: list[st
 def test_without_a_server_the_sentence_names_the_address(command: str, tmp_path: Path) -> None:
     """In seconds, and once."""
     to = ["--base-url", "http://127.0.0.1:9", "--api-key", "tml-a", "--timeout", "0.1"]
-    told = tinkex([*_WAITING[command], *to], tmp_path)
+    told = inside.tinkex_in(tmp_path, *_WAITING[command], *to)
 
-    assert (told.returncode, told.stdout) == (1, "")
-    assert "127.0.0.1:9" in told.stderr
-    assert len(told.stderr.splitlines()) == 1
+    assert (told.status, told.out) == (1, "")
+    assert "127.0.0.1:9" in told.err
+    assert len(told.err.splitlines()) == 1
 
 
 def test_who_stops_reading_ends_the_command_quietly(tmp_path: Path) -> None:

@@ -72,12 +72,12 @@ def test_a_signal_saves_and_leaves_with_75_and_the_next_start_goes_on(folder: Pa
 
 def test_a_check_reads_the_data_and_starts_nothing(folder: Path) -> None:
     """It finds a faulty row, and leaves no folder."""
-    good = tinkex(["run", "plan.toml", "--check"], folder)
+    good = inside.tinkex_in(folder, "run", "plan.toml", "--check")
     (folder / "data.jsonl").write_text("{}\n")
-    bad = tinkex(["run", "plan.toml", "--check"], folder)
+    bad = inside.tinkex_in(folder, "run", "plan.toml", "--check")
 
-    assert (good.returncode, good.stdout) == (0, "plan.toml: 1 run, no fault\n")
-    assert (bad.returncode, "data.jsonl, line 1" in bad.stderr) == (65, True)
+    assert (good.status, good.out) == (0, "plan.toml: 1 run, no fault\n")
+    assert (bad.status, "data.jsonl, line 1" in bad.err) == (65, True)
     assert not (folder / "runs").exists()
 
 
@@ -87,15 +87,15 @@ def test_a_checkpoint_is_saved_on_demand(folder: Path) -> None:
     with running(["run", "plan.toml"], folder) as process:
         while json.loads(read_line(process))["step"] != 1:
             pass
-        asked = tinkex(["checkpoint", "save", "runs/sft"], folder)
+        asked = inside.tinkex_in(folder, "checkpoint", "save", "runs/sft")
         while json.loads(read_line(process))["checkpoint"] is None:
             pass
-    alone = tinkex(["checkpoint", "save", "runs/sft", "elsewhere"], folder)
+    alone = inside.tinkex_in(folder, "checkpoint", "save", "runs/sft", "elsewhere")
 
-    assert asked.stdout == f"runs/sft: process {process.pid} saves after the step it is in\n"
-    assert (asked.returncode, alone.returncode) == (0, 1)
-    assert "no process works in runs/sft" in alone.stderr
-    assert "elsewhere is no run folder" in alone.stderr
+    assert asked.out == f"runs/sft: process {process.pid} saves after the step it is in\n"
+    assert (asked.status, alone.status) == (0, 1)
+    assert "no process works in runs/sft" in alone.err
+    assert "elsewhere is no run folder" in alone.err
 
 
 def test_a_second_daemon_on_a_folder_is_told_the_pid_of_the_first(folder: Path) -> None:
@@ -103,11 +103,11 @@ def test_a_second_daemon_on_a_folder_is_told_the_pid_of_the_first(folder: Path) 
     (folder / "plan.toml").write_text(PLAN.format(steps=4000))
     with running(["run", "plan.toml"], folder) as process:
         read_line(process)
-        second = tinkex(["run", "plan.toml"], folder)
+        second = inside.tinkex_in(folder, "run", "plan.toml")
         assert process.poll() is None
 
-    assert second.returncode == 74
-    assert f"in use by process {process.pid}" in second.stderr
+    assert second.status == 74
+    assert f"in use by process {process.pid}" in second.err
 
 
 @pytest.mark.parametrize("where", ["the plan", "--observe", "--observe 0"])

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tinkex_actors.cli.process import read_line, running, tinkex
+from tests.tinkex_actors.cli import inside
+from tests.tinkex_actors.cli.process import read_line, running
 
 
 def _post(url: str, body: object, *, key: str) -> tuple[int, object]:
@@ -78,12 +79,12 @@ def test_only_the_given_keys_are_accepted(tmp_path: Path) -> None:
         accepted, _ = _post(f"{url}/api/v1/client/config", {"sdk_version": "0.38.0"}, key="tml-right")
         refused, _ = _post(f"{url}/api/v1/client/config", {"sdk_version": "0.38.0"}, key="tml-wrong")
         demo = ["demo", "--base-url", url, "--base-model", "tinkex/tiny", "--out", "run"]
-        run = tinkex(demo, tmp_path, TINKER_API_KEY="tml-wrong")
+        told = inside.tinkex_in(tmp_path, *demo, TINKER_API_KEY="tml-wrong")
 
     assert (accepted, refused) == (200, 401)
-    assert (run.returncode, len(run.stderr.splitlines())) == (1, 1), run.stderr
-    assert "401" in run.stderr
-    assert "tml-wrong" not in run.stderr
+    assert (told.status, len(told.err.splitlines())) == (1, 1), told.err
+    assert "401" in told.err
+    assert "tml-wrong" not in told.err
     assert not (tmp_path / "run").exists()
 
 
@@ -107,17 +108,17 @@ def test_bad_input_is_one_sentence(tmp_path: Path, arguments: list[str], status:
     (tmp_path / "a-file").write_text("")
     (tmp_path / "broken.toml").write_text("fault = 3")
 
-    run = tinkex(["serve", *arguments], tmp_path)
+    told = inside.tinkex_in(tmp_path, "serve", *arguments)
 
-    assert (run.returncode, "Traceback" in run.stderr) == (status, False), run.stderr
-    assert sentence in run.stderr
+    assert (told.status, told.out) == (status, ""), told.err
+    assert sentence in told.err
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     """The commonest reason why a server does not start."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        run = tinkex(["serve", "--port", port], tmp_path)
+        told = inside.tinkex_in(tmp_path, "serve", "--port", port)
 
-    assert (run.returncode, "Traceback" in run.stderr) == (1, False), run.stderr
-    assert str(port) in run.stderr
+    assert (told.status, len(told.err.splitlines())) == (1, 1), told.err
+    assert str(port) in told.err
