@@ -11,29 +11,12 @@ import pytest
 from attrs import field, frozen
 
 from tests.tinkex_actors.cli import inside
+from tests.tinkex_actors.cli.plans import lay_out
 from tests.tinkex_actors.cli.process import read_line, running
 from tinkex_actors.daemon import exits
 from tinkex_actors.daemon.exits import ExitCode
 
-PLAN = """\
-folder = "runs"
-
-[server]
-local = true
-
-[runs.sft]
-base_model = "tinkex/tiny"
-data = "data.jsonl"
-steps = 1
-batch_size = 2
-
-[runs.sft.lora]
-rank = 2
-
-[runs.sft.recovery]
-max_attempts = 1
-"""
-LONG = ("steps = 1\nbatch_size = 2", "steps = 4000\nbatch_size = 4\npipeline = 50")
+LONG = ("steps = 3\nbatch_size = 2", "steps = 4000\nbatch_size = 4\npipeline = 50")
 PRODUCTION = Path(__file__).parents[3] / "docs" / "guides" / "production.md"
 
 
@@ -43,7 +26,7 @@ class Way:
 
     name: str
     code: ExitCode
-    change: tuple[str, str] = ("", "")
+    change: tuple[str, str] | None = None
     """What is other in the plan."""
     sentence: str = ""
     """What stderr says."""
@@ -69,7 +52,7 @@ WAYS = (
     Way(name="a folder where none can be made", code=ExitCode.CANNOT_CREATE,
         change=('folder = "runs"', 'folder = "/proc/tinkex"'), sentence="cannot write /proc/tinkex"),
     Way(name="a foreign journal", code=ExitCode.CANNOT_WRITE, files=FOREIGN, sentence="name another folder"),
-    Way(name="a bad plan", code=ExitCode.BAD_PLAN, change=("steps = 1", "steps = 0"),
+    Way(name="a bad plan", code=ExitCode.BAD_PLAN, change=("steps = 3", "steps = 0"),
         sentence="plan.toml, line 9: runs.sft.steps: must be >= 1, got 0"),
     Way(name="SIGTERM", code=ExitCode.RESUMABLE, change=LONG, signals=(signal.SIGTERM,)),
     Way(name="SIGINT twice", code=ExitCode.KILLED_BY_SIGINT, change=LONG, signals=(signal.SIGINT,) * 2),
@@ -79,8 +62,7 @@ WAYS = (
 
 def prepare(folder: Path, way: Way) -> None:
     """Write the plan and what lies beside it."""
-    (folder / "data.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
-    (folder / "plan.toml").write_text(PLAN.replace(*way.change) if way.change[0] else PLAN)
+    lay_out(folder, *([way.change] if way.change else []))
     for name, content in way.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)

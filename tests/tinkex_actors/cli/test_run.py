@@ -7,30 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.tinkex_actors.cli import inside
+from tests.tinkex_actors.cli.plans import lay_out
 from tests.tinkex_actors.cli.process import read_line, running, tinkex
 
-PLAN = """\
-folder = "runs"
-
-[server]
-local = true
-
-[runs.sft]
-base_model = "tinkex/tiny"
-data = "data.jsonl"
-steps = {steps}
-batch_size = 2
-
-[runs.sft.lora]
-rank = 2
-"""
+LONG = ("steps = 3", "steps = 4000")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a plan of three steps, and data."""
-    (tmp_path / "data.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
-    (tmp_path / "plan.toml").write_text(PLAN.format(steps=3))
+    lay_out(tmp_path)
     return tmp_path
 
 
@@ -51,7 +37,7 @@ def test_a_plan_is_trained_and_a_second_start_does_nothing(folder: Path) -> None
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_leaves_with_75_and_the_next_start_goes_on(folder: Path, number: signal.Signals) -> None:
     """The same command, started again, is the resume."""
-    (folder / "plan.toml").write_text(PLAN.format(steps=40).replace("steps = 40", 'steps = 40\ndecay = "constant"'))
+    lay_out(folder, ("steps = 3", 'steps = 40\ndecay = "constant"'))
     with running(["run", "plan.toml"], folder) as process:
         while json.loads(read_line(process))["step"] != 2:
             pass
@@ -83,7 +69,7 @@ def test_a_check_reads_the_data_and_starts_nothing(folder: Path) -> None:
 
 def test_a_checkpoint_is_saved_on_demand(folder: Path) -> None:
     """By a command beside the one that trains; where none trains, it says so."""
-    (folder / "plan.toml").write_text(PLAN.format(steps=4000))
+    lay_out(folder, LONG)
     with running(["run", "plan.toml"], folder) as process:
         while json.loads(read_line(process))["step"] != 1:
             pass
@@ -100,7 +86,7 @@ def test_a_checkpoint_is_saved_on_demand(folder: Path) -> None:
 
 def test_a_second_daemon_on_a_folder_is_told_the_pid_of_the_first(folder: Path) -> None:
     """74, and the first goes on undisturbed."""
-    (folder / "plan.toml").write_text(PLAN.format(steps=4000))
+    lay_out(folder, LONG)
     with running(["run", "plan.toml"], folder) as process:
         read_line(process)
         second = inside.tinkex_in(folder, "run", "plan.toml")
@@ -113,9 +99,9 @@ def test_a_second_daemon_on_a_folder_is_told_the_pid_of_the_first(folder: Path) 
 @pytest.mark.parametrize("where", ["the plan", "--observe", "--observe 0"])
 def test_a_run_is_seen_on_its_page_while_it_trains(folder: Path, where: str) -> None:
     """By the plan's table or by the command line; `tinkex top` finds it by the folder, the log says where it is."""
-    table = "[observer]\n" if where == "the plan" else ""
-    (folder / "plan.toml").write_text(PLAN.format(steps=4000) + table)
-    arguments = ["run", *(where.split() if not table else ()), "plan.toml"]
+    is_planned = where == "the plan"
+    lay_out(folder, LONG, ("[server]", "[observer]\n\n[server]" if is_planned else "[server]"))
+    arguments = ["run", *([] if is_planned else where.split()), "plan.toml"]
     with running(arguments, folder) as process:
         while json.loads(read_line(process))["step"] != 2:
             pass
