@@ -94,6 +94,17 @@ def output_of(*, is_json: bool) -> Output:
     return Output(is_json=is_json or click.get_current_context().find_root().obj == "json")
 
 
+def require_one(**options: object) -> None:
+    """Refuse a command line that gives none of *options*, by the names of their parameters, or several.
+
+    Raises:
+        UsageError: It does.
+    """
+    if sum(value is not None for value in options.values()) != 1:
+        names = " and ".join("--" + name.replace("_", "-") for name in options)
+        raise click.UsageError(f"give one of {names}")
+
+
 def settings_of(base_url: str | None, api_key: str | None, timeout: float) -> Settings:
     """Make the settings of a short-lived client.
 

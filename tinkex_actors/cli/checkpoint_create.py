@@ -4,7 +4,7 @@ import click
 import trio
 from attrs import evolve
 
-from tinkex_actors.cli._asking import TINKER_PATH, json_option, output_of, server_options, settings_of
+from tinkex_actors.cli._asking import TINKER_PATH, json_option, output_of, require_one, server_options, settings_of
 from tinkex_actors.cli._logging import log_to_stderr
 from tinkex_actors.clients import TinkerClient, TrainingClient, open_tinker
 from tinkex_actors.settings import Settings
@@ -36,8 +36,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     is_json: bool,
 ) -> None:
     """Make an adapter, fresh or from a checkpoint, save it, and print the path."""
-    if (base_model is None) is (model_path is None):
-        raise click.UsageError("give one of --base-model and --model-path")
+    require_one(base_model=base_model, model_path=model_path)
 
     async def make(tinker: TinkerClient) -> TrainingClient:
         """Make the model that is saved."""

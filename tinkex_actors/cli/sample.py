@@ -9,7 +9,7 @@ import click
 import trio
 from attrs import evolve, frozen
 
-from tinkex_actors.cli._asking import Callback, json_option, output_of, server_options, settings_of
+from tinkex_actors.cli._asking import Callback, json_option, output_of, require_one, server_options, settings_of
 from tinkex_actors.cli._errors import CommandFailed
 from tinkex_actors.cli._logging import log_to_stderr
 from tinkex_actors.cli._output import Output, plain
@@ -93,10 +93,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     is_json: bool,
 ) -> None:
     """Sample continuations of a prompt from a base model or from saved weights."""
-    if (base_model is None) is (model_path is None):
-        raise click.UsageError("give one of --base-model and --model-path")
-    if (prompt is None) is (prompt_file is None):
-        raise click.UsageError("give one of --prompt and --prompt-file")
+    require_one(base_model=base_model, model_path=model_path)
+    require_one(prompt=prompt, prompt_file=prompt_file)
     if stream and (num_samples > 1 or out is not None):
         raise click.UsageError("--stream is of one sample, and goes without --output")
     text, tokens = (prompt, None) if prompt_file is None else _read_prompt(prompt_file)
