@@ -50,6 +50,11 @@ async def main():
 trio.run(main)
 """
     ],
+    "docs/guides/sampling.md": [
+        _ON_A_SERVER.replace("import Settings,", "import Settings, Tokenizer,")
+        .replace("import os\n", "import os\nfrom pathlib import Path\n")
+        .replace("{block}", '{block}\n            assert sampler.decode(tokens) == "The sea"')
+    ],
     "docs/guides/settings.md": [
         """
 import io, os, tomllib

@@ -42,6 +42,15 @@ if TYPE_CHECKING:
         OperationWithdrawn,
         SessionEnded,
     )
+    from tinkex_actors.actors.queue_state import (
+        QueueChange,
+    )
+    from tinkex_actors.actors.snapshot import (
+        ClientSnapshot,
+    )
+    from tinkex_actors.actors.waits import (
+        Wait,
+    )
     from tinkex_actors.clients import (
         AdminClient,
         CustomLossOptions,
@@ -85,6 +94,7 @@ __all__ = [
     "ClientBusy",
     "ClientClosed",
     "ClientFenced",
+    "ClientSnapshot",
     "CustomLossOptions",
     "Datum",
     "Figures",
@@ -95,6 +105,7 @@ __all__ = [
     "OperationWithdrawn",
     "PagedList",
     "Pending",
+    "QueueChange",
     "RawResponse",
     "Responses",
     "RestClient",
@@ -109,6 +120,7 @@ __all__ = [
     "TinkerError",
     "Tokenizer",
     "TrainingClient",
+    "Wait",
     "open_rest_client",
     "open_sampler",
     "open_tinker",
@@ -117,6 +129,9 @@ __all__ = [
 
 _HOMES = {
     "tinkex_actors.actors.errors": ("ClientBusy", "ClientClosed", "ClientFenced", "OperationWithdrawn", "SessionEnded"),
+    "tinkex_actors.actors.queue_state": ("QueueChange",),
+    "tinkex_actors.actors.snapshot": ("ClientSnapshot",),
+    "tinkex_actors.actors.waits": ("Wait",),
     "tinkex_actors.clients": (
         "AdminClient",
         "CustomLossOptions",
