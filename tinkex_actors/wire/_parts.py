@@ -8,7 +8,7 @@ on name, element type and shape, so a batch of equal lengths makes each of them 
 Source: the protocol document 8.6; checked against the official SDK's messages in test_fwdbwd.
 """
 
-from collections.abc import Iterable
+from typing import TypeAlias
 
 from attrs import define, field, frozen
 
@@ -25,7 +25,7 @@ from tinkex_actors.types import (
     TensorData,
     TensorDtype,
 )
-from tinkex_actors.types.tensors import Array
+from tinkex_actors.types.tensors import Array, TokenArray
 from tinkex_actors.wire import tinker_public_pb2 as pb
 from tinkex_actors.wire._arrays import write_tensor, written_dtype
 
@@ -39,6 +39,9 @@ _DENSE, _DTYPE, _SHAPE = b"\x0a", b"\x18", b"\x22"
 _CONTINUES = 0x80
 
 Piece = bytes | memoryview
+
+_Shape: TypeAlias = tuple[str, bool, int, tuple[int, ...] | None]
+"""What decides the bytes around a tensor's elements: name, whether they are int64, size in bytes, shape."""
 
 
 @frozen
@@ -91,14 +94,12 @@ class _Writer:
     parts: list[Piece] = field(factory=list[Piece])
     size_bytes: int = 0
     _text_headers: dict[int, bytes] = field(factory=dict[int, bytes])
-    _frames: dict[tuple[str, TensorDtype, int, tuple[int, ...] | None], tuple[bytes, bytes]] = field(
-        factory=dict[tuple[str, TensorDtype, int, tuple[int, ...] | None], tuple[bytes, bytes]]
-    )
+    _frames: dict[_Shape, tuple[bytes, bytes]] = field(factory=dict[_Shape, tuple[bytes, bytes]])
 
-    def add(self, *pieces: Piece) -> None:
-        """Append *pieces*."""
-        self.parts += pieces
-        self.size_bytes += sum(map(len, pieces))
+    def add(self, piece: Piece) -> None:
+        """Append *piece*."""
+        self.parts.append(piece)
+        self.size_bytes += len(piece)
 
     def add_datum(self, datum: Datum, index: int) -> None:
         """Append a datum. Its length comes first, so its place is kept until it is known."""
@@ -106,17 +107,24 @@ class _Writer:
         self.parts.append(b"")
         for chunk in datum.model_input.chunks:
             if isinstance(chunk, EncodedTextChunk):
-                self.add(self._text_header(chunk.tokens.nbytes), _view(chunk.tokens))
+                self._add_text(chunk.tokens)
             elif isinstance(chunk, ImageAssetPointerChunk):
                 raise _not_inline(chunk, index)
             else:
                 self.add(_delimited(_MODEL_INPUT, _rare_chunk(chunk)))
         for name, tensor in datum.loss_fn_inputs.items():
             self._add_tensor(name, tensor)
-        self.add(*_spans(_INPUT_SPANS, datum.model_input_spans or ()))
-        self.add(*_spans(_LOSS_SPANS, datum.loss_fn_input_spans or ()))
+        for tag, spans in ((_INPUT_SPANS, datum.model_input_spans), (_LOSS_SPANS, datum.loss_fn_input_spans)):
+            for span in spans or ():
+                self.add(_delimited(tag, _rare_span(span)))
         self.parts[place] = header = _DATA + _varint(self.size_bytes - before)
         self.size_bytes += len(header)
+
+    def _add_text(self, tokens: TokenArray) -> None:
+        size = tokens.nbytes
+        header = self._text_header(size)
+        self.parts += (header, _view(tokens))
+        self.size_bytes += len(header) + size
 
     def _text_header(self, size: int) -> bytes:
         header = self._text_headers.get(size)
@@ -133,12 +141,15 @@ class _Writer:
             key, value = _delimited(_KEY, name.encode()), _delimited(_VALUE, message.SerializeToString())
             self.add(_delimited(_LOSS_FN_INPUTS, key + value))
             return
-        data = tensor.data
-        frame = (name, tensor.dtype, data.nbytes, tensor.shape)
-        around = self._frames.get(frame)
+        data, size = tensor.data, tensor.data.nbytes
+        # The element type by comparison: an enumeration's hash is a call in Python.
+        shape = (name, tensor.dtype is TensorDtype.INT64, size, tensor.shape)
+        around = self._frames.get(shape)
         if around is None:
-            around = self._frames[frame] = _frame(name, tensor.dtype, data.nbytes, tensor.shape)
-        self.add(around[0], _view(data), around[1])
+            around = self._frames[shape] = _frame(name, tensor.dtype, size, tensor.shape)
+        before, after = around
+        self.parts += (before, _view(data), after)
+        self.size_bytes += len(before) + size + len(after)
 
 
 def _frame(name: str, dtype: TensorDtype, size: int, shape: tuple[int, ...] | None) -> tuple[bytes, bytes]:
@@ -191,13 +202,10 @@ def _not_inline(chunk: ImageAssetPointerChunk, index: int) -> RequestInvalid:
     )
 
 
-def _spans(tag: bytes, spans: Iterable[ProvenanceSpan]) -> list[bytes]:
-    pieces: list[bytes] = []
-    for span in spans:
-        message = pb.ProvenanceSpan()
-        arm = message.sampled_tokens if isinstance(span, SampledProvenanceSpan) else message.prompt_tokens
-        arm.sequence_id = span.sequence_id
-        arm.offset = span.offset
-        arm.length = span.length
-        pieces.append(_delimited(tag, message.SerializeToString()))
-    return pieces
+def _rare_span(span: ProvenanceSpan) -> bytes:
+    message = pb.ProvenanceSpan()
+    arm = message.sampled_tokens if isinstance(span, SampledProvenanceSpan) else message.prompt_tokens
+    arm.sequence_id = span.sequence_id
+    arm.offset = span.offset
+    arm.length = span.length
+    return message.SerializeToString()
