@@ -8,6 +8,7 @@ whole request is heard at once; the rest of the request is then not sent, and th
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
+from io import BytesIO
 
 import httpx
 import trio
@@ -205,18 +206,20 @@ class Connection:
 
     async def _read_directly(self, reader: ResponseReader, length: int) -> None:
         """Receive the rest of a long content where it will stay."""
-        content = bytearray(length)
-        beginning = reader.take()
-        filled = breath = len(beginning)
-        content[:filled] = beginning
-        view = memoryview(content)
-        while filled < length:
-            count = await self._wire.receive_into(view[filled:])
-            if not count:
-                reader.feed_eof()
-            filled += count
-            self.deadline.refresh()
-            if filled - breath >= _BREATH_BYTES:
-                breath = filled
-                await trio.lowlevel.checkpoint()
-        reader.complete_with(bytes(content))
+        # A BytesIO gives its buffer away as bytes: nothing is copied, and nothing is cleared before it is filled.
+        room = BytesIO(bytes(length))
+        with room.getbuffer() as content:
+            beginning = reader.take()
+            filled = breath = len(beginning)
+            content[:filled] = beginning
+            while filled < length:
+                with content[filled:] as rest:
+                    count = await self._wire.receive_into(rest)
+                if not count:
+                    reader.feed_eof()
+                filled += count
+                self.deadline.refresh()
+                if filled - breath >= _BREATH_BYTES:
+                    breath = filled
+                    await trio.lowlevel.checkpoint()
+        reader.complete_with(room.getvalue())
