@@ -6,6 +6,7 @@ connection, never the end of a response.
 
 import ssl
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar, cast
 
 import httpx
@@ -61,7 +62,8 @@ class TlsWire:
 
     def start(self, pieces: Sequence[Piece], /) -> bool:
         """Encrypt and send the first slice."""
-        self._slices = _slices(pieces)
+        is_short = len(pieces) == 1 and len(pieces[0]) <= _SLICE_BYTES
+        self._slices = iter(pieces) if is_short else _slices(pieces)
         self._next = next(self._slices, None)
         self._is_sending = True
         is_taken = self._send_slice()
@@ -79,9 +81,13 @@ class TlsWire:
 
     async def receive(self) -> bytes:
         """Wait for the next bytes."""
-        while (data := self._attempt(lambda: self._tls.read(MAX_RECEIVE_BYTES), b"")) is None:
+        while True:
+            # An attempt that finds nothing raises, and costs as much as decrypting an answer.
+            if self._has_input():
+                data = self._attempt(partial(self._tls.read, MAX_RECEIVE_BYTES), b"")
+                if data is not None:
+                    return data
             await self._pull()
-        return data
 
     async def receive_into(self, view: memoryview, /) -> int:
         """Fill *view* as far as one record goes."""
@@ -104,6 +110,10 @@ class TlsWire:
     def close(self) -> None:
         """Close the socket; a goodbye would have to wait for room in it."""
         self._below.close()
+
+    def _has_input(self) -> bool:
+        incoming = self._incoming
+        return bool(incoming.pending or self._tls.pending() or incoming.eof)
 
     def _has_shaken(self) -> bool:
         try:
