@@ -117,11 +117,16 @@ class PromptAltTokens:
     """float32, same shape, nats."""
 
 
+def _to_stop_reason(value: StopReason | str) -> StopReason:
+    # Calling an enumeration costs more than the rest of a sequence.
+    return value if type(value) is StopReason else StopReason(value)
+
+
 @frozen
 class SampledSequence:
     """One sequence that was drawn."""
 
-    stop_reason: StopReason = field(converter=StopReason)
+    stop_reason: StopReason = field(converter=_to_stop_reason)
     """Why it ended."""
     tokens_np: TokenArray = field(eq=BY_ELEMENTS, hash=False, repr=brief)
     """int32, shape ``(length,)``; the stop token is kept."""
