@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from supervisors._exit import describe
-from supervisors._spec import BRUTAL_KILL, AnySpec, Backoff, ChildSpec, Shutdown, SupervisorSpec, name_child
+from supervisors._policy import BRUTAL_KILL, Backoff, Shutdown
+from supervisors._spec import AnySpec, ChildSpec, SupervisorSpec, name_child
 
 
 @frozen

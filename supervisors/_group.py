@@ -8,9 +8,9 @@ from collections.abc import Generator, Hashable
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
+from supervisors._policy import Overflow
 from supervisors._ref import Ref
 from supervisors._registry import DuplicateRegistry, RegistryEvent
-from supervisors._spec import Overflow
 from supervisors._topic import Subscription
 
 G = TypeVar("G", bound=Hashable)

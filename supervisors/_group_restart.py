@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from supervisors._policy import Strategy
 from supervisors._slot import Intent, Slot
-from supervisors._spec import Strategy
 
 if TYPE_CHECKING:
     from supervisors._team import Team

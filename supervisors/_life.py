@@ -14,7 +14,7 @@ import trio
 from supervisors._errors import Ignore
 from supervisors._events import ChildKilled
 from supervisors._exit import Exit, ExitKind
-from supervisors._spec import BRUTAL_KILL
+from supervisors._policy import BRUTAL_KILL
 from supervisors._stack import stack_of
 
 if TYPE_CHECKING:

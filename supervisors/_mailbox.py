@@ -10,8 +10,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, assert_never
 
 from supervisors._errors import MailboxFull
+from supervisors._policy import Mailbox, Overflow
 from supervisors._reply import Message, Request, to_message, to_request
-from supervisors._spec import Mailbox, Overflow
 
 if TYPE_CHECKING:
     from supervisors._cell import Cell

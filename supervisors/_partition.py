@@ -16,9 +16,10 @@ from attrs import evolve
 from supervisors._checks import check_callable, check_int, check_options
 from supervisors._errors import SupervisorStopped
 from supervisors._exit import describe
+from supervisors._policy import Backoff, Restart, Shutdown
 from supervisors._ref import Ref
 from supervisors._slot import Intent
-from supervisors._spec import AnySpec, Backoff, ChildSpec, Restart, Shutdown, SupervisorSpec
+from supervisors._spec import AnySpec, ChildSpec, SupervisorSpec
 from supervisors._supervisor import Supervisor, check_supervisor
 from supervisors._tree import ChildCounts, Tree
 

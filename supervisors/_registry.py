@@ -19,8 +19,9 @@ from supervisors._checks import check_callable
 from supervisors._errors import AlreadyRegistered, NotRegistered
 from supervisors._exit import Exit, describe
 from supervisors._life import Life
+from supervisors._policy import Overflow
 from supervisors._ref import Ref
-from supervisors._spec import Overflow, Via
+from supervisors._spec import Via
 from supervisors._topic import Subscription, Topic
 
 if TYPE_CHECKING:

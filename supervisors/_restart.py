@@ -21,7 +21,7 @@ from typing import assert_never
 from attrs import define, field
 
 from supervisors._exit import Exit
-from supervisors._spec import Restart
+from supervisors._policy import Restart
 
 
 class Decision(Enum):

@@ -8,8 +8,9 @@ import trio
 
 from supervisors._errors import SupervisorStopped
 from supervisors._events import Observer
+from supervisors._policy import AutoShutdown, Restart, Shutdown, Strategy
 from supervisors._runtime import Runtime
-from supervisors._spec import AnySpec, AutoShutdown, Restart, Shutdown, Strategy, SupervisorSpec
+from supervisors._spec import AnySpec, SupervisorSpec
 from supervisors._supervisor import Supervisor, begin_declared
 from supervisors._team import Team, open_roots
 

@@ -13,8 +13,9 @@ import trio
 from supervisors._events import ChildKilled, ChildStarted, ChildStuck, Event
 from supervisors._exit import Exit, ExitKind
 from supervisors._life import Life
+from supervisors._policy import BRUTAL_KILL, Restart
 from supervisors._restart import wants_restart
-from supervisors._spec import BRUTAL_KILL, AnySpec, Restart
+from supervisors._spec import AnySpec
 
 if TYPE_CHECKING:
     from supervisors._team import Team

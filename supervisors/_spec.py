@@ -1,177 +1,35 @@
-"""What a child is and how it is to be kept: validated when written down, before anything starts.
+"""What a child is: how it is made, what it is called, and how it is to be kept; checked before anything starts.
 
-Pure: no clock, no tasks. Every enum may be given as its string; every refusal names the field, the value and what is
-allowed.
+Pure: no clock, no tasks. Every refusal names the field, the value and what is allowed.
 """
 
 import math
 from collections.abc import Callable, Iterable
-from enum import Enum
-from typing import Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 from attrs.validators import optional
 
-from supervisors._checks import (
-    check_count,
-    check_flag,
-    check_int,
-    check_seconds,
-    check_timeout,
-    is_number,
-    to_enum,
-)
+from supervisors._checks import check_count, check_flag, check_seconds, check_timeout
 from supervisors._exit import describe
+from supervisors._policy import (
+    AutoShutdown,
+    Backoff,
+    BrutalKill,
+    Mailbox,
+    Restart,
+    Shutdown,
+    Strategy,
+    check_backoff,
+    check_mailbox,
+    check_shutdown,
+    to_auto_shutdown,
+    to_restart,
+    to_shutdown,
+    to_strategy,
+)
 
 A = TypeVar("A")
-
-
-class Strategy(Enum):
-    """Which siblings are replaced when a child has to be restarted."""
-
-    ONE_FOR_ONE = "one_for_one"
-    """Only the child itself."""
-
-    ONE_FOR_ALL = "one_for_all"
-    """All children: stopped in reverse order, then started in order."""
-
-    REST_FOR_ONE = "rest_for_one"
-    """The child and those started after it."""
-
-
-class Restart(Enum):
-    """When a child that ended is started again."""
-
-    PERMANENT = "permanent"
-    """Always."""
-
-    TRANSIENT = "transient"
-    """After a failure; after a clean end it stays listed, down."""
-
-    TEMPORARY = "temporary"
-    """Never; it is forgotten."""
-
-
-class AutoShutdown(Enum):
-    """Whether significant children that end by themselves stop their supervisor."""
-
-    NEVER = "never"
-    ANY_SIGNIFICANT = "any_significant"
-    ALL_SIGNIFICANT = "all_significant"
-
-
-class Overflow(Enum):
-    """What a full bounded mailbox does with one more message."""
-
-    WAIT = "wait"
-    """Senders wait for room; ``cast_nowait`` raises :exc:`MailboxFull`."""
-
-    RAISE = "raise"
-    """Senders get :exc:`MailboxFull`."""
-
-    DROP_NEWEST = "drop_newest"
-    """The message being sent is dropped and counted; a dropped call raises :exc:`MailboxFull`."""
-
-    DROP_OLDEST = "drop_oldest"
-    """The oldest queued message makes room and is counted; if it was a call, its caller gets :exc:`MailboxFull`."""
-
-
-class BrutalKill(Enum):
-    """The type of :data:`BRUTAL_KILL`."""
-
-    BRUTAL_KILL = "brutal_kill"
-
-
-BRUTAL_KILL: Final = BrutalKill.BRUTAL_KILL
-"""A ``shutdown`` that cancels the child at once: ``on_stop`` is not called, ``finally`` blocks still run."""
-
-Shutdown: TypeAlias = float | BrutalKill
-"""Seconds a child may take to stop before it is cancelled; ``math.inf`` waits; :data:`BRUTAL_KILL` does not."""
-
-
-def _to_strategy(value: Strategy | str) -> Strategy:
-    return to_enum(Strategy, "strategy", value)
-
-
-def _to_restart(value: Restart | str) -> Restart:
-    return to_enum(Restart, "restart", value)
-
-
-def _to_auto_shutdown(value: AutoShutdown | str) -> AutoShutdown:
-    return to_enum(AutoShutdown, "auto_shutdown", value)
-
-
-def _to_overflow(value: Overflow | str) -> Overflow:
-    return to_enum(Overflow, "overflow", value)
-
-
-def _shutdown(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if value is not BRUTAL_KILL and not (is_number(value) and value >= 0):
-        raise ValueError(f"{attribute.name} must be seconds >= 0, math.inf or BRUTAL_KILL, got {describe(value)}")
-
-
-def _backoff(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if value is not None and not isinstance(value, Backoff):
-        raise TypeError(f"{attribute.name} must be a Backoff or None, got {describe(value)}")
-
-
-def _mailbox(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if value is not None and not isinstance(value, Mailbox):
-        raise TypeError(
-            f"{attribute.name} must be a Mailbox or None, got {describe(value)}; a bound is Mailbox(capacity)"
-        )
-
-
-def _to_shutdown(value: Shutdown | Literal["brutal_kill"]) -> Shutdown:
-    return BRUTAL_KILL if value == "brutal_kill" else value
-
-
-@frozen
-class Mailbox:
-    """A bound for a mailbox. Orders to stop and other control traffic are exempt."""
-
-    capacity: int
-    """Messages that may wait, >= 1. The one being served does not count."""
-
-    overflow: Overflow = field(default=Overflow.WAIT, converter=_to_overflow)
-    """What happens to one more."""
-
-    def __attrs_post_init__(self) -> None:
-        check_int("capacity", self.capacity, least=1)
-
-
-@frozen
-class Backoff:
-    """A pause before each restart of one child. Attempts still count against ``max_restarts``."""
-
-    initial: float = field(default=0.1, validator=check_seconds)
-    """Seconds before the first restart, > 0."""
-
-    factor: float = 2.0
-    """Growth per restart in a row; 1.0 keeps the pause constant."""
-
-    maximum: float = field(default=30.0, validator=check_seconds)
-    """The longest pause, seconds."""
-
-    jitter: float = 0.0
-    """Fraction of the pause, in [0, 1], that chance may add."""
-
-    reset_after: float = field(default=60.0, validator=check_seconds)
-    """A life of at least this many seconds begins the count anew."""
-
-    def __attrs_post_init__(self) -> None:
-        if not is_number(self.factor) or not self.factor >= 1:
-            raise ValueError(f"factor must be >= 1, got {describe(self.factor)}")
-        if not is_number(self.jitter) or not 0 <= self.jitter <= 1:
-            raise ValueError(f"jitter must be within [0, 1], got {describe(self.jitter)}")
-
-        if self.initial > self.maximum:
-            raise ValueError(f"initial must be <= maximum, got {self.initial:g} > {self.maximum:g}; give maximum, too")
-
-    def pause(self, attempt: int, chance: float) -> float:
-        """Seconds to wait before restart number *attempt* (from 1) in a row, with *chance* in [0, 1)."""
-        base = min(self.maximum, self.initial * self.factor ** min(attempt - 1, 64))
-        return base * (1 + self.jitter * chance)
 
 
 @frozen
@@ -282,10 +140,10 @@ class ChildSpec(Generic[A]):
     Without one it is called after its class.
     """
 
-    restart: Restart = field(default=Restart.PERMANENT, converter=_to_restart)
+    restart: Restart = field(default=Restart.PERMANENT, converter=to_restart)
     """When it is started again."""
 
-    shutdown: float | BrutalKill = field(default=5.0, converter=_to_shutdown, validator=_shutdown)
+    shutdown: float | BrutalKill = field(default=5.0, converter=to_shutdown, validator=check_shutdown)
     """Seconds it may take to stop, clean-up included."""
 
     significant: bool = field(default=False, validator=check_flag)
@@ -294,10 +152,10 @@ class ChildSpec(Generic[A]):
     start_timeout: float = field(default=math.inf, validator=check_timeout)
     """Seconds ``on_start`` may take."""
 
-    backoff: Backoff | None = field(default=None, validator=_backoff)
+    backoff: Backoff | None = field(default=None, validator=check_backoff)
     """A pause before restarts."""
 
-    mailbox: Mailbox | None = field(default=None, validator=_mailbox)
+    mailbox: Mailbox | None = field(default=None, validator=check_mailbox)
     """A bound for its mailbox; unbounded without."""
 
     keep_mailbox: bool = field(default=False, validator=check_flag)
@@ -319,10 +177,10 @@ class SupervisorSpec:
     children: "tuple[ChildSpec[Any] | SupervisorSpec, ...]" = field(default=(), converter=_to_children)
     """Started in this order in every life of the supervisor."""
 
-    strategy: Strategy = field(default=Strategy.ONE_FOR_ONE, converter=_to_strategy)
+    strategy: Strategy = field(default=Strategy.ONE_FOR_ONE, converter=to_strategy)
     max_restarts: int = field(default=3, validator=check_count)
     max_seconds: float = field(default=5.0, validator=check_seconds)
-    auto_shutdown: AutoShutdown = field(default=AutoShutdown.NEVER, converter=_to_auto_shutdown)
+    auto_shutdown: AutoShutdown = field(default=AutoShutdown.NEVER, converter=to_auto_shutdown)
     dynamic: bool = field(default=False, validator=check_flag)
     """Children come and go: they need no names, all are stopped at once, and a child that is down is forgotten."""
 
@@ -332,12 +190,12 @@ class SupervisorSpec:
     keep_children: bool = field(default=False, validator=check_flag)
     """Whether children started at run time come back when this supervisor itself is restarted (OTP: no)."""
 
-    restart: Restart = field(default=Restart.PERMANENT, converter=_to_restart)
-    shutdown: float | BrutalKill = field(default=math.inf, converter=_to_shutdown, validator=_shutdown)
+    restart: Restart = field(default=Restart.PERMANENT, converter=to_restart)
+    shutdown: float | BrutalKill = field(default=math.inf, converter=to_shutdown, validator=check_shutdown)
     """Unlimited by default: the children's own budgets are finite."""
 
     significant: bool = field(default=False, validator=check_flag)
-    backoff: Backoff | None = field(default=None, validator=_backoff)
+    backoff: Backoff | None = field(default=None, validator=check_backoff)
 
     def __attrs_post_init__(self) -> None:
         check_significance(significant=self.significant, restart=self.restart)

@@ -18,7 +18,8 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 import trio
 
 from supervisors._checks import check_callable
-from supervisors._spec import Backoff, ChildSpec, Restart, Shutdown
+from supervisors._policy import Backoff, Restart, Shutdown
+from supervisors._spec import ChildSpec
 from supervisors._stream import Flow, Limits, Outcomes, StreamOutcome, Values, open_stream
 from supervisors._supervisor import Supervisor, add_child, check_supervisor
 from supervisors._task import Task, TaskSlot, stop_all

@@ -17,19 +17,11 @@ from supervisors._events import ChildCrashed, ChildKilled, ChildStopped, Restart
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._group_restart import GroupRestart
 from supervisors._life import Life
+from supervisors._policy import BRUTAL_KILL, AutoShutdown, Backoff, Restart, Strategy
 from supervisors._restart import Decision, RestartWindow, decide
 from supervisors._runtime import Runtime
 from supervisors._slot import Intent, Slot
-from supervisors._spec import (
-    BRUTAL_KILL,
-    AutoShutdown,
-    Backoff,
-    ChildSpec,
-    Restart,
-    Strategy,
-    SupervisorSpec,
-    name_child,
-)
+from supervisors._spec import ChildSpec, SupervisorSpec, name_child
 
 AnySlot = Slot[Any]
 

@@ -13,7 +13,7 @@ from typing import Generic, Self, TypeVar
 import trio
 
 from supervisors._errors import SubscriberTooSlow
-from supervisors._spec import Mailbox, Overflow
+from supervisors._policy import Mailbox, Overflow
 
 T = TypeVar("T")
 

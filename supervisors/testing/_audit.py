@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from supervisors._events import ChildCrashed, ChildStarted, ChildStopped, Event, RestartScheduled, SupervisorGaveUp
 from supervisors._exit import ExitKind, describe
+from supervisors._policy import Restart, Strategy
 from supervisors._slot import Intent
-from supervisors._spec import Restart, Strategy
 
 if TYPE_CHECKING:
     from supervisors._team import Team

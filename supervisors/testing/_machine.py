@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from supervisors._exit import ExitKind
-from supervisors._spec import AutoShutdown, Restart, Strategy
+from supervisors._policy import AutoShutdown, Restart, Strategy
 from supervisors.testing._perform import perform
 from supervisors.testing._program import (
     Advance,

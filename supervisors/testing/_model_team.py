@@ -12,7 +12,7 @@ import math
 from attrs import define, evolve, field
 
 from supervisors._exit import ExitKind
-from supervisors._spec import AutoShutdown, Restart, Strategy
+from supervisors._policy import AutoShutdown, Restart, Strategy
 from supervisors.testing._table import Entry, ModelChild, Order, Page, Phase, StartChild, StartTeam, Wish
 
 _CLEAN = {ExitKind.NORMAL, ExitKind.SHUTDOWN}

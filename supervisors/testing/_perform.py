@@ -14,9 +14,10 @@ from attrs import define, evolve, field
 from supervisors._actor import Actor
 from supervisors._errors import CallError, ChildNotFound, Ignore, RestartLimitExceeded, SupervisorsError
 from supervisors._exit import Exit, ExitKind
+from supervisors._policy import BRUTAL_KILL, Backoff
 from supervisors._ref import Ref
 from supervisors._root import open_supervisor
-from supervisors._spec import BRUTAL_KILL, Backoff, ChildSpec, Name, SupervisorSpec
+from supervisors._spec import ChildSpec, Name, SupervisorSpec
 from supervisors._supervisor import Supervisor
 from supervisors._tree import Tree
 from supervisors.testing._audit import BrokenLaw

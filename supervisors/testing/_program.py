@@ -9,7 +9,7 @@ from typing import TypeAlias, assert_never
 from attrs import frozen
 
 from supervisors._exit import ExitKind
-from supervisors._spec import AutoShutdown, Strategy
+from supervisors._policy import AutoShutdown, Strategy
 from supervisors.testing._model import SupervisorModel
 from supervisors.testing._table import ROOT, Phase, Plan, StartChild, StartTeam
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import define, field, frozen
 
 from supervisors._exit import ExitKind
-from supervisors._spec import AutoShutdown, Restart, Strategy
+from supervisors._policy import AutoShutdown, Restart, Strategy
 
 if TYPE_CHECKING:
     from supervisors.testing._model_team import TeamModel
