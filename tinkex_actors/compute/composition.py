@@ -19,7 +19,7 @@ from tinkex_actors.compute.loss_errors import LossError, LossFailed, Regularizer
 from tinkex_actors.compute.loss_outputs import BaseLossOutput, CustomLossOutput, RegularizerOutput
 from tinkex_actors.compute.regularizers.term import Values
 from tinkex_actors.types import Datum
-from tinkex_actors.types._checks import flag, number, text
+from tinkex_actors.types._checks import flag, number, text, unique_names
 from tinkex_actors.types.tensors import Array
 
 _NOT_ASKED = "not asked for"
@@ -86,10 +86,6 @@ def _check_terms(_: Any, __: Any, terms: tuple[RegularizerSpec, ...]) -> None:
         # Users without a type checker reach this.
         if not isinstance(term, RegularizerSpec):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"expected a RegularizerSpec as term {index}, got {type(term).__name__}")
-    names = [term.name for term in terms]
-    doubles = sorted({name for name in names if names.count(name) > 1})
-    if doubles:
-        raise ValueError(f"names of regularizers must be unique, got {', '.join(doubles)} more than once")
 
 
 @frozen
@@ -97,7 +93,7 @@ class ComposedLoss:
     """A base loss and its regularizers; made by `compose`."""
 
     base: Loss = field(validator=_check_loss)
-    terms: tuple[RegularizerSpec, ...] = field(validator=_check_terms)
+    terms: tuple[RegularizerSpec, ...] = field(validator=[_check_terms, unique_names("regularizers")])
     track_norms: bool = field(default=False, validator=flag(), kw_only=True)
     """Whether norms are reported. They cost a pass over gradients that are at hand anyway."""
 

@@ -78,3 +78,15 @@ def optional(validator: Validator) -> Validator:
             validator(instance, attribute, value)
 
     return check
+
+
+def unique_names(what: str) -> Validator:
+    """Require that no two members of a tuple have the same ``name``; *what* they are, for the message."""
+
+    def check(_: Any, __: "attrs.Attribute[Any]", members: Any) -> None:
+        names = [member.name for member in members]
+        doubles = sorted({name for name in names if names.count(name) > 1})
+        if doubles:
+            raise ValueError(f"names of {what} must be unique, got {', '.join(doubles)} more than once")
+
+    return check

@@ -11,7 +11,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from tinkex_actors.compute.regularizers.term import NO_CONTEXT, Context, Evaluation, Term, read_logprobs
-from tinkex_actors.types._checks import flag, number, text
+from tinkex_actors.types._checks import flag, number, text, unique_names
 from tinkex_actors.types.tensors import Array
 
 
@@ -32,20 +32,13 @@ def _to_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _check_entries(_: object, __: object, entries: tuple[Entry, ...]) -> None:
-    names = [entry.name for entry in entries]
-    doubles = sorted({name for name in names if names.count(name) > 1})
-    if doubles:
-        raise ValueError(f"names of entries must be unique, got {', '.join(doubles)} more than once")
-
-
 @frozen
 class PenaltyPipeline:
     """The weighted sum of terms of one array."""
 
     name: ClassVar[str] = "pipeline"
 
-    entries: tuple[Entry, ...] = field(default=(), converter=_to_entries, validator=_check_entries)
+    entries: tuple[Entry, ...] = field(default=(), converter=_to_entries, validator=unique_names("entries"))
     """In the order of evaluation."""
 
     @property
