@@ -1,41 +1,27 @@
-"""The door: one connection to one server, and everything made through it.
+"""What users hold of one session with one server: everything else is made through it."""
 
-::
+from collections.abc import Mapping
+from typing import Any
 
-    async with open_tinker(Settings()) as tinker:
-        trainer = await tinker.create_lora_training_client("Qwen/Qwen3-8B", rank=32)
-"""
-
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
-from supervisors import Observer, Supervisor, Tree
-from tinkex_actors.actors.record import SessionRecord
+from supervisors import Supervisor, Tree
 from tinkex_actors.actors.snapshot import ClientSnapshot
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry
-from tinkex_actors.actors.tree import TinkerTree, open_tree
+from tinkex_actors.actors.tree import TinkerTree
 from tinkex_actors.clients.admin import AdminClient
 from tinkex_actors.clients.checks import check_text
-from tinkex_actors.clients.creation import Wanted, create_from_checkpoint, create_model
+from tinkex_actors.clients.creation import MadeModel, Wanted, create_from_checkpoint, create_model
 from tinkex_actors.clients.desk import Desk
-from tinkex_actors.clients.embedded import Place, embedded_server
 from tinkex_actors.clients.rest import RestClient
 from tinkex_actors.clients.sampling import SamplingClient, create_sampling_session, open_sampling_client
 from tinkex_actors.clients.taking_over import attach_model, finish_left_session
-from tinkex_actors.clients.tokenizer import LoadTokenizer
 from tinkex_actors.clients.training import TrainingClient
 from tinkex_actors.clients.weights_words import check_path
 from tinkex_actors.html import show_facts
-from tinkex_actors.log import get_log
 from tinkex_actors.metrics import Metrics
 from tinkex_actors.redaction import mask_url
-from tinkex_actors.settings import FEATURE_GATES, Settings
-from tinkex_actors.tracing import Tracing
+from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import GET_SAMPLER, SERVER_CAPABILITIES
-from tinkex_actors.transport.stack import HttpBelow, open_transport
 from tinkex_actors.types import (
     Capabilities,
     GetServerCapabilitiesResponse,
@@ -47,9 +33,6 @@ from tinkex_actors.types import (
     SessionId,
     TinkerPath,
 )
-
-if TYPE_CHECKING:
-    from tinkex_actors.local.options import ServerOptions
 
 
 class TinkerClient:
@@ -154,8 +137,9 @@ class TinkerClient:
         """
         check_text("base_model", base_model)
         lora = LoraConfig(rank, seed, train_unembed=train_unembed, train_mlp=train_mlp, train_attn=train_attn)
-        made = await create_model(self._tree, base_model, lora, optimizer=optimizer, user_metadata=user_metadata)
-        return TrainingClient(self._tree, made.ledger, made.info)
+        return self._hold(
+            await create_model(self._tree, base_model, lora, optimizer=optimizer, user_metadata=user_metadata)
+        )
 
     async def create_training_client_from_state(
         self,
@@ -179,16 +163,15 @@ class TinkerClient:
             ValueError: The path is none; nothing was sent.
             TinkerError: The server refuses, or does not answer.
         """
-        return await self._create_from(
-            Wanted(
-                path=check_path(path),
-                with_optimizer=False,
-                base_model=base_model,
-                user_metadata=user_metadata,
-                optimizer=optimizer,
-                weights_access_token=weights_access_token,
-            )
+        wanted = Wanted(
+            path=check_path(path),
+            with_optimizer=False,
+            base_model=base_model,
+            user_metadata=user_metadata,
+            optimizer=optimizer,
+            weights_access_token=weights_access_token,
         )
+        return self._hold(await create_from_checkpoint(self._tree, wanted))
 
     async def create_training_client_from_state_with_optimizer(
         self,
@@ -202,15 +185,14 @@ class TinkerClient:
 
         Arguments and errors as `create_training_client_from_state`.
         """
-        return await self._create_from(
-            Wanted(
-                path=check_path(path),
-                with_optimizer=True,
-                base_model=base_model,
-                user_metadata=user_metadata,
-                weights_access_token=weights_access_token,
-            )
+        wanted = Wanted(
+            path=check_path(path),
+            with_optimizer=True,
+            base_model=base_model,
+            user_metadata=user_metadata,
+            weights_access_token=weights_access_token,
         )
+        return self._hold(await create_from_checkpoint(self._tree, wanted))
 
     async def attach_training_client(
         self, model_id: ModelId, *, next_number: int, model_number: int = 0
@@ -228,8 +210,7 @@ class TinkerClient:
         Raises:
             TinkerError: The server does not know it, or does not answer.
         """
-        made = await attach_model(self._tree, model_id, next_number=next_number, model_number=model_number)
-        return TrainingClient(self._tree, made.ledger, made.info)
+        return self._hold(await attach_model(self._tree, model_id, next_number=next_number, model_number=model_number))
 
     async def finish_session(self, session_id: SessionId) -> None:
         """End another session, one that a process left behind; its models stop. One that is over is no error.
@@ -280,75 +261,5 @@ class TinkerClient:
             return ""
         return found.base_model
 
-    async def _create_from(self, wanted: Wanted) -> TrainingClient:
-        made = await create_from_checkpoint(self._tree, wanted)
+    def _hold(self, made: MadeModel) -> TrainingClient:
         return TrainingClient(self._tree, made.ledger, made.info)
-
-
-@asynccontextmanager
-async def open_tinker(
-    settings: Settings | None = None,
-    *,
-    local: "bool | ServerOptions" = False,
-    observers: Iterable[Observer] = (),
-    below: HttpBelow | None = None,
-    session_id: SessionId | None = None,
-    load_tokenizer: LoadTokenizer | None = None,
-    name: str = "tinker",
-    tracing: Tracing | None = None,
-) -> AsyncGenerator[TinkerClient, None]:
-    """Open a session with a Tinker server, and the tree of actors that keeps it.
-
-    Leaving the block stops the actors in reverse order, finishes the session and closes every connection, also when the
-    surrounding scope is cancelled.
-
-    Args:
-        settings: The address, the key and the figures; ``Settings()`` if not given, which reads the environment. With
-            *local* the address is the embedded server's, and no key is needed.
-        local: Start the embedded server in this program, as a supervised child, and use it: ``True``, or how it is to be.
-            Needs the extra ``tinkex-actors[local]``.
-        observers: Are told every event of the tree: starts, crashes, restarts.
-        below: What carries HTTP instead of the client's own pool: a transport of httpx's kind (a mock, a proxy), or a whole
-            ``httpx.AsyncClient``, which is not closed. Heartbeats then run in this loop: a loop that is blocked for minutes
-            loses its session.
-        session_id: A session that another process has opened and left; by default a new one is opened.
-        tracing: Follows each call through the actors to its requests, as ``tinkex_actors.tracing.otel.OpenTelemetry()`` does.
-        load_tokenizer: Finds tokenizers by name before the client looks for them; ``None`` from it leaves that to the client.
-        name: What every path in its tree begins with: tells several clients of one program apart, in logs and on the
-            observer's page.
-
-    Raises:
-        TinkerError: The session could not be opened: no server, no valid key.
-        SessionEnded: The session *session_id* is over.
-        RestartLimitExceeded: An actor crashed more often than the settings allow.
-        ModuleNotFoundError: *local*, and the extra is not installed.
-    """
-    place, metrics = Place(), Metrics()
-    options = None if isinstance(local, bool) else local
-    before = None if local is False else embedded_server(place, options)
-    told = settings or (Settings() if before is None else Settings.local(place.url))
-    address = None if before is None else (lambda: place.url)
-    # What is plugged in belongs to this loop, and so does the embedded server: the heartbeat cannot have its own.
-    record = SessionRecord() if session_id is None else SessionRecord.taken_over(session_id)
-    open_line = None
-    if below is None and before is None:
-        open_line = partial(open_transport, told, config=lambda: record.config)
-    if unknown := [gate for gate in told.feature_gates if gate not in FEATURE_GATES]:
-        get_log().warning("feature gates that do not exist are ignored", gates=unknown)
-    async with (
-        open_transport(
-            told, below=below, address=address, config=lambda: record.config, metrics=metrics, tracing=tracing
-        ) as transport,
-        open_tree(
-            told,
-            transport,
-            observers=observers,
-            before=before,
-            open_line=open_line,
-            record=record,
-            metrics=metrics,
-            name=name,
-        ) as tree,
-    ):
-        tree.address, tree.load_tokenizer = address, load_tokenizer
-        yield TinkerClient(tree)
