@@ -70,13 +70,24 @@ class ModelWeights(ModelClient):
         )
         return self._carry_out(operation)
 
-    def load_state(self, path: str) -> Pending[LoadWeightsResponse]:
-        """Load a checkpoint's weights, and leave the optimizer as it is. Some servers allow it only as the first request."""
-        return self._load(path, optimizer=False)
+    def load_state(self, path: str, *, weights_access_token: str | None = None) -> Pending[LoadWeightsResponse]:
+        """Load a checkpoint's weights, and leave the optimizer as it is. Some servers allow it only as the first request.
 
-    def load_state_with_optimizer(self, path: str) -> Pending[LoadWeightsResponse]:
-        """Load a checkpoint's weights and its optimizer. Some servers allow it only as the first request."""
-        return self._load(path, optimizer=True)
+        Args:
+            path: What `save_state` returned: a ``tinker://…/weights/…`` path.
+            weights_access_token: Shows that somebody else's weights may be loaded.
+
+        Raises:
+            ValueError: The path is none; nothing was sent.
+            TinkerError: The client takes in nothing more.
+        """
+        return self._load(path, weights_access_token, optimizer=False)
+
+    def load_state_with_optimizer(
+        self, path: str, *, weights_access_token: str | None = None
+    ) -> Pending[LoadWeightsResponse]:
+        """Load a checkpoint's weights and its optimizer. Arguments and errors as `load_state`."""
+        return self._load(path, weights_access_token, optimizer=True)
 
     def save_weights_for_sampler(
         self, name: str, *, ttl_seconds: int | None = None, user_metadata: Mapping[str, str] | None = None
@@ -163,9 +174,11 @@ class ModelWeights(ModelClient):
         session_id = await create_sampling_session(self._tree, base_model=None, model_path=TinkerPath(model_path))
         return open_sampling_client(self._tree, session_id, self._base_model, records_stability=record_stability_info)
 
-    def _load(self, path: str, *, optimizer: bool) -> Pending[LoadWeightsResponse]:
+    def _load(self, path: str, token: str | None, *, optimizer: bool) -> Pending[LoadWeightsResponse]:
         checked = check_path(path)
         return self._submit(
             LOAD_WEIGHTS,
-            lambda number: LoadWeightsRequest(checked, optimizer, model_id=self.model_id, seq_id=number),
+            lambda number: LoadWeightsRequest(
+                checked, optimizer, model_id=self.model_id, seq_id=number, weights_access_token=token
+            ),
         )

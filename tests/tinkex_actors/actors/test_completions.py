@@ -8,7 +8,7 @@ import trio
 from attrs import define, field
 from trio.testing import MockClock
 
-from tests.tinkex_actors.fake_tinker import FakeTinker, LoseAnswer, LoseRequest, Say, open_fake
+from tests.tinkex_actors.fake_tinker import FakeTinker, LoseAnswer, LoseRequest, Say, Stall, open_fake
 from tinkex_actors.types import ModelInput, RequestFailedError
 
 PROMPT = ModelInput.from_ints([1, 2])
@@ -66,6 +66,25 @@ async def test_many_samples_are_one_poll(autojump_clock: MockClock) -> None:
     assert (last["prev_cursor"], last["timeout"], last["target"]["cloned_sampler_id"]) == (50, 0.0, 0)
     assert not [key for key in fake.promises if key.startswith("sample")]
     assert autojump_clock.current_time() < 200
+
+
+async def test_a_completion_that_comes_before_its_promise_is_kept(autojump_clock: MockClock) -> None:
+    """The answer to a submission is slow, and the poll for another sample tells of both: the second is not told again."""
+    fake = BulkTinker()
+    async with open_fake(fake) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="m")
+        await sampler.sample(PROMPT)
+        fake.fail("asample", Stall(5.0))
+        slow = sampler.sample(PROMPT)
+        await trio.sleep(1)
+        other = sampler.sample(PROMPT)
+        await other.accepted()
+        *_, late = fake.promises
+        fake.promises[late] = (trio.current_time() + 1000, fake.promises[late][1])
+        with trio.fail_after(10):
+            await slow
+        assert not other.is_done
+    assert autojump_clock.current_time() < 60
 
 
 @pytest.mark.parametrize("step", [0, 1])

@@ -30,6 +30,17 @@ def test_a_lost_promise_makes_a_new_request_of_the_same_sample() -> None:
     assert ledger.renumber(0) is None
 
 
+def test_a_failure_is_no_progress() -> None:
+    """A server that fails every sample and finishes none is as stuck as one that is silent."""
+    ledger = SampleLedger("sampler-0", "key", SamplingSessionId("Q"))
+    for _ in range(2):
+        ledger.enlist(entry())
+    ledger.settle(ledger.begin(), RequestFailedError("no"))
+    assert ledger.answered == 0
+    ledger.settle(ledger.begin(), Value(1))
+    assert ledger.answered == 1
+
+
 def test_a_withdrawn_sample_is_gone_and_the_server_of_the_ledger_is_told() -> None:
     """Whoever works on it finds it no longer open; its fate cannot change any more."""
     knocks = list[str]()

@@ -190,6 +190,31 @@ async def test_failing_heartbeats_warn_after_two_minutes_and_keep_the_session(au
     assert autojump_clock.current_time() > 300
 
 
+async def test_a_404_to_a_heartbeat_is_no_end(autojump_clock: MockClock) -> None:
+    """A server may have lost the route, or a proxy the server: only a 410 says that the session is over."""
+    fake = FakeTinker()
+    fake.fail("session_heartbeat", *[Say(404)] * 5)
+    async with open_fake(fake) as tinker:
+        await trio.sleep(75)
+        assert tinker.session_id == "S0"
+    assert len(fake.times["session_heartbeat"]) == 7
+    assert autojump_clock.current_time() < 80
+
+
+async def test_a_late_report_about_the_last_session_does_not_end_the_next(autojump_clock: MockClock) -> None:
+    """The heart of the old one may still be heard to stop."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        fake.ended.add("S0")
+        await trio.sleep(15)
+        trainer = await make_trainer(tinker)
+        tinker._tree.end_session(SessionId("S0"), "late")
+        await trio.sleep(1)
+        await trainer.optim_step()
+        assert tinker.session_id == "S1"
+    assert autojump_clock.current_time() < 60
+
+
 @pytest.mark.tinkex("T08")
 async def test_a_slow_heartbeat_is_not_repeated_sooner(autojump_clock: MockClock) -> None:
     """One at a time: a server that answers late is not sent a second one meanwhile."""

@@ -144,6 +144,7 @@ async def test_a_crash_of_the_reporter_loses_no_event(autojump_clock: MockClock)
         await trio.sleep(1)
         tinker.crash("telemetry", "on purpose")
         await trio.sleep(15)
+        assert [event["event"] for event in events(fake)] == ["SESSION_START"]
     assert [event["event"] for event in events(fake)] == ["SESSION_START", "SESSION_END"]
     assert autojump_clock.current_time() > 15
 
@@ -216,3 +217,18 @@ def test_a_full_queue_drops_the_newest_and_counts_it() -> None:
         queue.put(lambda index: SessionStartEvent(event_id="e", event_session_index=index, timestamp="t"))
     assert [event.event_session_index for event in queue.events] == [0, 1]
     assert queue.dropped == 3
+    queue.events.clear()
+    queue.put(lambda index: SessionStartEvent(event_id="e", event_session_index=index, timestamp="t"))
+    assert [event.event_session_index for event in queue.events] == [2]
+
+
+def test_a_batch_that_two_have_delivered_is_gone_once() -> None:
+    """A drain and the regular flush may send the same one; what waits behind it is not taken along."""
+    queue = TelemetryQueue(9)
+    for _ in range(3):
+        queue.put(lambda index: SessionStartEvent(event_id="e", event_session_index=index, timestamp="t"))
+    batch = tuple(queue.events)[:2]
+    for _ in range(2):
+        queue.forget(batch, is_taken=True)
+    assert [event.event_session_index for event in queue.events] == [2]
+    assert (queue.delivered, queue.gone, queue.dropped) == (2, 2, 0)

@@ -185,6 +185,18 @@ async def test_a_lost_promise_is_asked_for_anew_a_few_times(autojump_clock: Mock
     assert autojump_clock.current_time() < 5
 
 
+async def test_a_server_that_wants_no_repeats_gets_none(autojump_clock: MockClock) -> None:
+    """Its switch says that a sample is asked for once."""
+    fake = FakeTinker(config={"sample_no_retries": True})
+    fake.fail("retrieve_future", Say(410))
+    async with open_fake(fake) as tinker:
+        sampler = await tinker.create_sampling_client(base_model="m")
+        with pytest.raises(PromiseExpired):
+            await sampler.sample(PROMPT)
+    assert len(fake.sent("asample")) == 1
+    assert autojump_clock.current_time() < 5
+
+
 async def test_a_refused_sample_fails_alone(autojump_clock: MockClock) -> None:
     """Its neighbours go on, and the lost answer of another is made up for under the same number."""
     fake = FakeTinker()

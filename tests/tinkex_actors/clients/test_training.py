@@ -28,6 +28,7 @@ from tinkex_actors.types import (
     DimuonParams,
     InternalServerError,
     RequestFailedError,
+    ResponseInvalid,
 )
 
 
@@ -289,6 +290,20 @@ async def test_a_submission_that_stays_uncertain_fences_the_client(autojump_cloc
     assert 300 <= autojump_clock.current_time() < 320
 
 
+async def test_an_answer_that_cannot_be_read_is_asked_for_again_three_times(autojump_clock: MockClock) -> None:
+    """A server that goes on talking nonsense may have carried the request out, and is not asked for ever."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        trainer = await make_trainer(tinker)
+        fake.fail("optim_step", *[Garble()] * 10)
+        with pytest.raises(ClientFenced) as fenced:
+            await trainer.optim_step()
+    assert isinstance(fenced.value.__cause__, ResponseInvalid)
+    assert len(fake.times["optim_step"]) == FIGURES.garbled_promises == 3
+    assert fake.model.numbers == [1]
+    assert autojump_clock.current_time() < 5
+
+
 async def test_a_failed_operation_does_not_stop_the_next(autojump_clock: MockClock) -> None:
     """The server took it and failed it: its number is spent, and what follows goes on."""
     fake = FakeTinker()
@@ -341,7 +356,7 @@ async def test_weights_are_saved_loaded_and_sampled_from(autojump_clock: MockClo
         trainer = await make_trainer(tinker)
         state = await trainer.save_state("s", ttl_seconds=3600, overwrite=True, user_metadata={"a": "b"})
         await trainer.load_state_with_optimizer(state.path)
-        await trainer.load_state(state.path)
+        await trainer.load_state(state.path, weights_access_token="shown")  # noqa: S106 - none
         with pytest.raises(ValueError, match="must begin with 'tinker://'"):
             trainer.load_state("weights/s")
         assert state.path == "tinker://S0:train:0/weights/s"
@@ -356,7 +371,8 @@ async def test_weights_are_saved_loaded_and_sampled_from(autojump_clock: MockClo
         "user_metadata": {"a": "b"},
         "type": "save_weights",
     }
-    assert [body["optimizer"] for body in fake.sent("load_weights")] == [True, False]
+    loads = [(body["optimizer"], body.get("weights_access_token")) for body in fake.sent("load_weights")]
+    assert loads == [(True, None), (False, "shown")]
     assert [body.get("path") for body in fake.sent("save_weights_for_sampler")] == ["n", None]
     assert (named.sampling_session_id, ephemeral.sampling_session_id) == ("Q0", "Q1")
     assert autojump_clock.current_time() < 1

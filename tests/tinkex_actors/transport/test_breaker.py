@@ -67,6 +67,15 @@ async def test_each_probe_that_fails_doubles_the_time_up_to_a_cap(autojump_clock
     assert script.times == [0.0, 1.0, 2.0, 12.0, 32.0, 72.0, 112.0]
 
 
+def test_a_failure_of_a_request_from_before_tells_nothing_new() -> None:
+    """A crowd was on its way when the server went down; each of their failures would put the next try off further."""
+    breaker = Breaker(FIGURES)
+    for now in (0.0, 0.0, 0.0, 5.0, 9.0):
+        breaker.fail(now, is_probe=False)
+    assert (breaker.openings, breaker.open_until) == (1, 10.0)
+    assert breaker.state(10.0) == "half-open"
+
+
 async def test_one_probe_at_a_time_and_the_others_are_told(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     """A crowd that waits must not all try at once; the error says when the next one may."""
     hold = trio.Event()

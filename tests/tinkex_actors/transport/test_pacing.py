@@ -74,6 +74,28 @@ async def test_a_pause_only_grows(nursery: trio.Nursery, autojump_clock: MockClo
     assert script.times == [0.0, 0.0, 30.0, 30.0]
 
 
+async def test_who_waits_already_keeps_a_pause_that_grows(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    """A request that was on its way is told to wait longer: so do those that slept to the old end."""
+    early = trio.Event()
+
+    class Slow(Script):
+        async def send(self, route: Route, body: Body, /) -> Answer:
+            answer = await super().send(route, body)
+            if body.idempotency_key == "l":
+                await early.wait()
+            return answer
+
+    script = Slow(autojump_clock, [too_many(retry_after="10"), too_many(), 200, 200])
+    paced = Paced(script, FIGURES)
+    nursery.start_soon(paced.send, SAMPLE, LARGE)
+    await trio.testing.wait_all_tasks_blocked()
+    nursery.start_soon(paced.send, SAMPLE, SMALL)
+    await trio.sleep(0.5)
+    early.set()
+    await trio.sleep(20)
+    assert script.times == [0.0, 0.0, 10.5, 10.5]
+
+
 @pytest.mark.tinkex("T72")
 async def test_after_a_pause_a_sample_weighs_twenty_times_as_much(autojump_clock: MockClock) -> None:
     """The budget below lets few through while the server recovers, and many once it has."""

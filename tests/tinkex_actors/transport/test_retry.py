@@ -5,11 +5,11 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock
 
-from tests.tinkex_actors.transport.script import Script, late, lost
+from tests.tinkex_actors.transport.script import Script, Step, late, lost
 from tinkex_actors.settings import Figures
 from tinkex_actors.transport.retry import Retrying
 from tinkex_actors.transport.seam import Answer, Body, Persistence, Route
-from tinkex_actors.types.errors import APITimeoutError
+from tinkex_actors.types.errors import APITimeoutError, CircuitOpen
 
 FIGURES = Figures(max_retries=3)
 ROUTE = Route(name="get_info", path="/api/v1/get_info")
@@ -35,6 +35,28 @@ async def test_every_attempt_is_the_same_request(autojump_clock: MockClock) -> N
     await retrying(script).send(ROUTE, Body(content=b"x", idempotency_key="key"))
     assert {body.idempotency_key for body in script.sent} == {"key"}
     assert [body.attempt for body in script.sent] == [0, 1, 2]
+
+
+async def test_what_the_breaker_held_back_was_no_attempt(autojump_clock: MockClock) -> None:
+    """It was not sent: the server is told, and the caller, how often it truly was."""
+    script = Script.on(autojump_clock, CircuitOpen("held back"), 503, CircuitOpen("held back"), 200)
+    answer = await retrying(script).send(ROUTE, Body())
+    assert answer.attempts == 2
+    assert [body.attempt for body in script.sent] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("before", "is_after_doubt"),
+    [([503], True), ([lost()], True), ([408], True), ([429, 409], False), ([CircuitOpen("held back")], False)],
+)
+async def test_a_refusal_says_whether_an_earlier_attempt_may_have_arrived(
+    before: list[Step],
+    is_after_doubt: bool,  # noqa: FBT001 - a parameter
+    autojump_clock: MockClock,
+) -> None:
+    """Who numbers requests must know: the number of one that may have been carried out is not free."""
+    answer = await retrying(Script.on(autojump_clock, *before, 401)).send(ROUTE, Body())
+    assert (answer.status, answer.is_after_doubt) == (401, is_after_doubt)
 
 
 @pytest.mark.tinkex("T85")
