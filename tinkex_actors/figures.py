@@ -131,6 +131,8 @@ class Figures:
     """How many operations of one model may be unanswered at once; beyond, they are refused with ``ClientBusy``."""
     sample_in_flight: float = field(default=inf, validator=_above_zero)
     """How many samples of one sampling session may be unanswered at once; the server may say less (2,000)."""
+    samples_waiting: float = field(default=100_000, validator=_above_zero)
+    """How many samples of one sampling session may wait to be sent; beyond, they are refused with ``ClientBusy``."""
     progress_timeout: float = field(default=7200.0, validator=_above_zero)
     """How long samples of one sampling session may wait while none of them is answered, before they are given up with
     `APITimeoutError`; infinity turns that off, and so may the server. Training waits for as long as its server takes."""

@@ -28,7 +28,7 @@ class ClientFenced(TinkerError):
 
 
 class ClientBusy(TinkerError):
-    """A model has as many unanswered requests as it may have. Nothing was taken in: await some of them and ask again."""
+    """A client holds as many operations as it may. Nothing was taken in: await some of them and ask again."""
 
 
 class OperationWithdrawn(TinkerError):

@@ -5,14 +5,15 @@ means nothing. A withdrawn sample is gone from ``open``; whoever works on it is 
 withdrawn.
 """
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from attrs import define, field
 
 from tinkex_actors.actors.call_span import begin_call, end_when_settled
-from tinkex_actors.actors.errors import OperationWithdrawn, fresh
+from tinkex_actors.actors.errors import ClientBusy, OperationWithdrawn, fresh
 from tinkex_actors.actors.ledger import Entry, nobody
 from tinkex_actors.actors.operation import Value
 from tinkex_actors.actors.queue_state import QueueWatch
@@ -37,7 +38,10 @@ class SampleLedger:
     copy: int = 0
     """Which copy of the sampling client this is: each has numbers of its own, 10^9 of them."""
     next_number: int = field(default=0, init=False)
-    waiting: deque[Entry | StreamPlace] = field(factory=deque[Entry | StreamPlace])
+    most: float = inf
+    """How many samples and streams may wait before nothing more is taken in."""
+    waiting: OrderedDict[Entry | StreamPlace, None] = field(factory=OrderedDict["Entry | StreamPlace", None])
+    """In line to be opened. Whoever leaves may stand anywhere in it, and a cancelled program leaves with all it has."""
     open: dict[int, Entry] = field(factory=dict[int, Entry])
     """Numbered and not yet answered; with a promise or, in doubt, without."""
     withdrawn: list[int] = field(factory=list[int])
@@ -72,13 +76,18 @@ class SampleLedger:
 
         Raises:
             TinkerError: The ledger takes in nothing more; a fresh copy of the reason.
+            ClientBusy: It takes in nothing now: as many wait as may.
         """
         if self.end is not None:
             raise fresh(self.end)
+        if len(self.waiting) >= self.most:
+            raise ClientBusy(
+                f"{self.name}: {len(self.waiting)} samples wait to be sent, the most it holds; await some of them before more"
+            )
         entry.enter(self.owner, self.queue)
         if self.tracing is not None:
             self._trace(self.tracing, entry)
-        self.waiting.append(entry)
+        self.waiting[entry] = None
         self.knock()
 
     def leave(self, place: StreamPlace) -> None:
@@ -87,13 +96,13 @@ class SampleLedger:
             place.standing.span.end(place.error)
         if place.number is not None:
             self.streams.pop(place.number, None)
-        elif place in self.waiting:
-            self.waiting.remove(place)
+        else:
+            self.waiting.pop(place, None)
         self.knock()
 
     def begin(self) -> int:
         """Open what waits first, and return its new number. A stream is told, and goes on by itself."""
-        first = self.waiting.popleft()
+        first, _ = self.waiting.popitem(last=False)
         if isinstance(first, Entry):
             return self._open(first)
         number = self._take_number()
@@ -114,7 +123,7 @@ class SampleLedger:
         if entry.slot.is_settled:
             return False
         if entry in self.waiting:
-            self.waiting.remove(entry)
+            del self.waiting[entry]
         elif entry.number is not None:
             del self.open[entry.number]
             self.withdrawn.append(entry.number)

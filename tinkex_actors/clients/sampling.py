@@ -103,6 +103,7 @@ class SamplingClient(Client[SampleLedger]):
 
         Raises:
             ValueError: The request makes no sense; nothing was sent and no number was taken.
+            ClientBusy: As many samples wait to be sent as may; await some of them first.
             TinkerError: The client is closed.
         """
         request = self._request(
@@ -251,6 +252,7 @@ def open_sampling_client(
         f"tinkex-{session_id}",
         session_id,
         copy,
+        most=tree.settings.figures.samples_waiting,
         owner=tree.record.ids(),
         tracing=tree.tracing,
     )

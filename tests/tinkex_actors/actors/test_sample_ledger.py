@@ -4,7 +4,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tinkex_actors.actors.errors import ClientClosed, OperationWithdrawn
+from tinkex_actors.actors.errors import ClientBusy, ClientClosed, OperationWithdrawn
 from tinkex_actors.actors.ledger import Entry
 from tinkex_actors.actors.operation import Operation, Value
 from tinkex_actors.actors.pending import Audience, Slot
@@ -67,6 +67,21 @@ def test_a_closed_ledger_takes_nothing_in() -> None:
     assert all(isinstance(sample.slot.error, ClientClosed) for sample in (waiting, opened))
     with pytest.raises(ClientClosed):
         ledger.enlist(entry())
+
+
+def test_a_full_line_refuses_more_until_somebody_leaves_it() -> None:
+    """What is refused has no number and no fate; being sent and being withdrawn both make room."""
+    ledger, samples = SampleLedger("sampler-0", "key", SamplingSessionId("Q"), most=2), [entry() for _ in range(5)]
+    ledger.enlist(samples[0])
+    ledger.enlist(samples[1])
+    with pytest.raises(ClientBusy, match="sampler-0: 2 samples wait to be sent"):
+        ledger.enlist(samples[2])
+    assert (samples[2].number, samples[2].slot.is_settled) == (None, False)
+    ledger.begin()
+    ledger.enlist(samples[3])
+    ledger.withdraw(samples[1])
+    ledger.enlist(samples[4])
+    assert list(ledger.waiting) == [samples[3], samples[4]]
 
 
 class AnyOrder(RuleBasedStateMachine):
