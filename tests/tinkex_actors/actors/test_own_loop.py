@@ -45,6 +45,24 @@ async def test_cancelling_at_any_moment_leaves_no_thread(checkpoints: int) -> No
         assert not is_running()
 
 
+async def test_it_begins_however_busy_the_programs_threads_are() -> None:
+    """A program whose threads all wait, perhaps for this server, must not lose its session for that."""
+
+    async def main(_: Owner) -> None:
+        await trio.lowlevel.checkpoint()
+
+    limiter = trio.to_thread.current_default_thread_limiter()
+    places = [object() for _ in range(int(limiter.total_tokens))]
+    for place in places:
+        limiter.acquire_on_behalf_of_nowait(place)
+    try:
+        with trio.fail_after(20):
+            await run_in_own_loop(main, thread_name=NAME)
+    finally:
+        for place in places:
+            limiter.release_on_behalf_of(place)
+
+
 async def test_calls_that_wait_already_are_one_call() -> None:
     """A loop that is blocked for an hour finds one bell to answer and not hundreds."""
     calls = list[str]()

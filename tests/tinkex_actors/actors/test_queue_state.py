@@ -61,6 +61,23 @@ async def test_two_pauses_in_a_minute_are_one_warning_and_four_changes(autojump_
     assert autojump_clock.current_time() < 60
 
 
+def test_observers_leave_one_by_one_and_in_the_middle() -> None:
+    """Whoever has seen enough leaves as it is told, and takes nobody along."""
+    watch, told = QueueWatch("c", "training"), list[str]()
+
+    def leave_at_once(change: QueueChange) -> None:
+        told.append(f"first {change.state.value}")
+        leave()
+
+    leave = watch.observe(leave_at_once)
+    leave_later = watch.observe(lambda change: told.append(f"second {change.state.value}"))
+    watch.observe(lambda change: told.append(f"third {change.state.value}"))
+    watch.note(QueueState.ACTIVE, None, 0.0)
+    leave_later()
+    watch.note(QueueState.PAUSED_CAPACITY, None, 1.0)
+    assert told == ["first active", "second active", "third active", "third paused_capacity"]
+
+
 @pytest.mark.parametrize("end", [None, Say(200, b'{"error": "out of memory"}')])
 async def test_a_pause_ends_with_the_operation_that_met_it(end: Say | None, autojump_clock: MockClock) -> None:
     """Servers name the state while there is no result: with the result there is nobody left to take the pause back."""

@@ -141,6 +141,12 @@ def test_the_number_of_lines_grows_with_the_logarithm_of_the_time(seconds: int) 
     assert told == len([1 for step in range(20) if 30 * 2**step <= seconds])
 
 
+def test_the_oldest_speaks_for_its_group() -> None:
+    """Its reason is the one that holds; the youngest has just begun to wait."""
+    (group,) = WaitLog(30.0).choose([wait(31.0), wait(50.0), wait(40.0)])
+    assert [one.age for one in group] == [50.0, 40.0, 31.0]
+
+
 def test_a_wait_that_ends_may_be_told_anew() -> None:
     """Another operation of the same client is another wait."""
     log = WaitLog(30.0)

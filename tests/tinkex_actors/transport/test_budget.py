@@ -75,6 +75,26 @@ async def test_a_newcomer_does_not_overtake_the_line(nursery: trio.Nursery) -> N
     assert entered == ["line", "newcomer"]
 
 
+async def test_all_who_find_room_enter_at_once(nursery: trio.Nursery) -> None:
+    """A large request that leaves makes room for many small ones, not for one after the other."""
+    budget, entered = ByteBudget(100), list[int]()
+    large = budget.hold(300)
+    await large.__aenter__()
+
+    async def stay(number: int) -> None:
+        async with budget.hold(40):
+            entered.append(number)
+            await trio.sleep_forever()
+
+    for number in range(5):
+        nursery.start_soon(stay, number)
+        await trio.testing.wait_all_tasks_blocked()
+    await large.__aexit__(None, None, None)
+    await trio.testing.wait_all_tasks_blocked()
+    assert entered == [0, 1, 2]
+    nursery.cancel_scope.cancel()
+
+
 @given(
     steps=st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["leave", "fail", "cancel"])), max_size=12),
 )

@@ -105,3 +105,25 @@ async def test_after_a_pause_a_sample_weighs_twenty_times_as_much(autojump_clock
     await trio.sleep(11)
     await paced.send(SAMPLE, SMALL)
     assert [body.weight_bytes for body in script.sent] == [1000, 20_000, 1000]
+
+
+async def test_a_pause_that_grows_while_somebody_sleeps_is_kept_by_them_too(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A sample that was under way is refused later and longer: whoever waits already must not run into it."""
+    sent = list[tuple[str, float]]()
+
+    class Server:
+        async def send(self, _route: Route, body: Body, /) -> Answer:
+            sent.append((body.idempotency_key, trio.current_time()))
+            if body.attempt:
+                return Answer(status=200)
+            await trio.sleep(0.5 if body is LARGE else 0)
+            return too_many(retry_after="7") if body is LARGE else too_many()
+
+    paced = Paced(Server(), FIGURES)
+    nursery.start_soon(paced.send, SAMPLE, LARGE)
+    await paced.send(SAMPLE, SMALL)
+    assert [at for key, at in sent if key == "s"] == [0.0, 7.5]
+    assert autojump_clock.current_time() == 7.5
+    nursery.cancel_scope.cancel()
