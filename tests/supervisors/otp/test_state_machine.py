@@ -1,9 +1,7 @@
-"""State machines: states, postponed and inserted events, timeouts, enter hooks: SM-01 to SM-25."""
+"""State machines: what they share with all actors, and their states. SM-01 to SM-25, with the two files beside."""
 # ruff: noqa: ARG001 - a test has virtual time by naming the clock
 
 import math
-from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 import pytest
@@ -24,97 +22,7 @@ from supervisors import (
     open_supervisor,
 )
 from tests.supervisors.otp.actors import EventLog, settle
-
-
-class Is(Enum):
-    """States."""
-
-    A = "a"
-    B = "b"
-    C = "c"
-
-
-Step = Callable[["Probe"], None]
-
-
-class Probe(StateMachine[Is]):
-    """Does in each event what the test says, and keeps a log of everything."""
-
-    def __init__(self, log: list[str], on_enter: dict[Is, Step] | None = None, on_start: Step | None = None) -> None:
-        super().__init__(Is.A)
-        self._log = log
-        self._on_enter = on_enter or {}
-        self._on_start = on_start
-
-    async def on_start(self) -> None:
-        """Start as told."""
-        if self._on_start is not None:
-            self._on_start(self)
-
-    async def on_enter(self, previous: Is) -> None:
-        """Log it, and do as told."""
-        self._log.append(f"enter {previous.value}{self.state.value}")
-        step = self._on_enter.get(self.state)
-        if step is not None:
-            step(self)
-
-    async def event(self, name: str, *steps: Step) -> str:
-        """Log it, and do as told."""
-        self._log.append(f"{name} in {self.state.value}")
-        for step in steps:
-            step(self)
-        return name
-
-    async def wait_for(self, state: Is, name: str) -> str:
-        """Answer once the machine is in *state*."""
-        if self.state is not state:
-            self.postpone()
-        self._log.append(f"{name} in {self.state.value}")
-        return name
-
-    async def halt(self) -> None:
-        """End."""
-        self.stop()
-
-
-def go(state: Is) -> Step:
-    """Change the state."""
-    return lambda machine: machine.next_state(state)
-
-
-def repeat(machine: Probe) -> None:
-    """Enter the state again."""
-    machine.repeat_state()
-
-
-def postpone(machine: Probe) -> None:
-    """Keep the event."""
-    machine.postpone()
-
-
-def insert_a_hook(machine: Probe) -> None:
-    """Take a hook for an event."""
-    machine.next_event(Probe.on_enter, Is.A)
-
-
-def insert(name: str, *steps: Step) -> Step:
-    """Insert an event."""
-    return lambda machine: machine.next_event(Probe.event, name, *steps)
-
-
-def after(delay: float, name: str, *steps: Step, kind: object = TimeoutKind.STATE) -> Step:
-    """Set a timeout."""
-
-    def step(machine: Probe) -> None:
-        match kind:
-            case TimeoutKind.STATE:
-                machine.state_timeout(delay, Probe.event, name, *steps)
-            case TimeoutKind.EVENT:
-                machine.event_timeout(delay, Probe.event, name, *steps)
-            case _:
-                machine.named_timeout(str(kind), delay, Probe.event, name, *steps)
-
-    return step
+from tests.supervisors.otp.probe import Is, Probe, Step, after, go, insert, insert_a_hook, postpone, repeat
 
 
 @pytest.mark.otp("SM-01", "SM-15")
@@ -265,98 +173,6 @@ async def test_entering_happens_at_the_start_and_on_every_change_and_repeat(auto
     ]  # fmt: skip
 
 
-@pytest.mark.otp("SM-08")
-async def test_inserted_events_come_before_postponed_ones_and_cancel_the_event_timeout(
-    autojump_clock: MockClock,
-) -> None:
-    """Three sources of events, one order."""
-    log: list[str] = []
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-        for name in ("1", "2"):
-            machine.cast_nowait(Probe.wait_for, Is.B, name)
-        await machine.call(
-            Probe.event, "go", go(Is.B), insert("3"), insert("4"), after(0, "never", kind=TimeoutKind.EVENT)
-        )
-        await settle()
-    assert log == ["enter aa", "go in a", "enter ab", "3 in b", "4 in b", "1 in b", "2 in b"]
-
-
-@pytest.mark.otp("SM-09")
-async def test_a_state_timeout_dies_with_its_state_and_zero_ones_come_in_order(autojump_clock: MockClock) -> None:
-    """An event timeout dies with any event, the state timeout's included."""
-    log: list[str] = []
-    event = TimeoutKind.EVENT
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-        await machine.call(Probe.event, "go", go(Is.B), after(3, "late"))
-        await machine.call(Probe.event, "on", go(Is.C), after(0, "state 0", go(Is.A)), after(0, "event 0", kind=event))
-        await trio.sleep(9)
-        await machine.call(
-            Probe.event, "both", after(0, "event 0", after(1, "event 1", kind=event), kind=event), after(0, "state 0")
-        )
-        await trio.sleep(9)
-    assert log == [
-        "enter aa", "go in a", "enter ab", "on in b", "enter bc", "state 0 in c", "enter ca",
-        "both in a", "event 0 in a", "state 0 in a",
-    ]  # fmt: skip
-
-
-@pytest.mark.otp("SM-10")
-async def test_a_timeout_can_be_cancelled_or_given_another_event(autojump_clock: MockClock) -> None:
-    """An update leaves the time as it was; of one that has fired, it fires at once."""
-    log: list[str] = []
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-        await machine.call(Probe.event, "set", after(1, "never"), after(2, "old", kind="name"))
-        await trio.sleep(0.5)
-        await machine.call(
-            Probe.event,
-            "change",
-            lambda machine: machine.cancel_timeout(TimeoutKind.STATE),
-            lambda machine: machine.update_timeout("name", Probe.event, "new"),
-        )
-        await trio.sleep(1.6)
-        assert log[3:] == ["new in a"]
-        await machine.call(Probe.event, "again", lambda machine: machine.update_timeout("name", Probe.event, "at once"))
-        await settle()
-        assert log[4:] == ["again in a", "at once in a"]
-
-
-@pytest.mark.otp("SM-11", "SM-13")
-async def test_inserted_events_keep_their_order_and_come_before_the_mailbox(autojump_clock: MockClock) -> None:
-    """Also those that an inserted event inserts: they come before the rest of the first ones."""
-    log: list[str] = []
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-        machine.cast_nowait(Probe.event, "first", insert("1", insert("1.1"), insert("1.2")), insert("2"), insert("3"))
-        machine.cast_nowait(Probe.event, "queued")
-        await settle()
-    assert [entry.split()[0] for entry in log[1:]] == ["first", "1", "1.1", "1.2", "2", "3", "queued"]
-
-
-@pytest.mark.otp("SM-12")
-async def test_named_timeouts_run_side_by_side(autojump_clock: MockClock) -> None:
-    """In the order of their times; setting a name again replaces it, infinity cancels it, zero comes at once."""
-    log: list[str] = []
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-        absolute = trio.current_time() + 2 - trio.current_time()
-        await machine.call(
-            Probe.event,
-            "set",
-            after(3, "c", kind="c"),
-            after(1, "never", kind="x"),
-            after(1, "old", kind="a"),
-            after(absolute, "b", kind="b"),
-            after(math.inf, "never", kind="x"),
-            after(1, "a", kind="a"),
-            after(0, "zero", kind="z"),
-        )
-        await trio.sleep(9)
-    assert log[2:] == ["zero in a", "a in a", "b in a", "c in a"]
-
-
 @pytest.mark.otp("SM-18")
 async def test_the_state_can_be_read_without_being_an_event(autojump_clock: MockClock) -> None:
     """Looking is no event: the event timeout goes on."""
@@ -370,61 +186,6 @@ async def test_the_state_can_be_read_without_being_an_event(autojump_clock: Mock
     assert log[-1] == "idle in a"
 
 
-@pytest.mark.otp("SM-19", "SM-24")
-async def test_postponed_events_are_retried_after_a_change_and_not_before(autojump_clock: MockClock) -> None:
-    """Oldest first, before later messages; a postponed call is answered then."""
-    log: list[str] = []
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-
-        async def call() -> None:
-            log.append(f"answer {await machine.call(Probe.wait_for, Is.B, 'call')}")
-
-        machine.cast_nowait(Probe.wait_for, Is.B, "cast")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(call)
-            await settle()
-            await machine.call(Probe.event, "keep")
-            machine.cast_nowait(Probe.event, "change", go(Is.B))
-            machine.cast_nowait(Probe.event, "later")
-    assert log == [
-        "enter aa", "keep in a", "change in a", "enter ab", "cast in b", "call in b", "later in b", "answer call",
-    ]  # fmt: skip
-
-
-async def test_an_event_may_be_postponed_many_times_and_keeps_its_place(autojump_clock: MockClock) -> None:
-    """Those that wait for the same state come in the order in which they were sent, however long it took."""
-    log: list[str] = []
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-        for name, state in (("1", Is.C), ("2", Is.B), ("3", Is.C)):
-            machine.cast_nowait(Probe.wait_for, state, name)
-        for state in (Is.B, Is.A, Is.C):
-            await machine.call(Probe.event, "go", go(state))
-        await settle()
-    assert [entry for entry in log if entry[0].isdigit()] == ["2 in b", "1 in c", "3 in c"]
-
-
-async def test_postponing_and_changing_at_once_gives_the_event_again_in_the_new_state(
-    autojump_clock: MockClock,
-) -> None:
-    """One handler may do both: its own event is the last of the retried."""
-    log: list[str] = []
-
-    class Opener(Probe):
-        async def open(self) -> Is:
-            """Be in C, by way of it."""
-            if self.state is not Is.C:
-                self.next_state(Is.C)
-                self.postpone()
-            return self.state
-
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Opener(log))
-        assert await machine.call(Opener.open) is Is.C
-    assert log == ["enter aa", "enter ac"]
-
-
 @pytest.mark.otp("SM-20", "SM-21")
 @pytest.mark.parametrize(("step", "expected"), [(go(Is.A), []), (repeat, ["enter aa"])])
 async def test_only_another_state_is_a_change(step: Step, expected: list[str], autojump_clock: MockClock) -> None:
@@ -436,35 +197,6 @@ async def test_only_another_state_is_a_change(step: Step, expected: list[str], a
         await machine.call(Probe.event, "same", step)
         await settle()
     assert log == ["enter aa", "same in a", *expected]
-
-
-@pytest.mark.otp("SM-22")
-async def test_a_change_of_state_leaves_the_named_timeouts_alone(autojump_clock: MockClock) -> None:
-    """The state's own is cancelled by the change, the event's by the event."""
-    log: list[str] = []
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-        await machine.call(
-            Probe.event, "set", after(1, "state"), after(1, "event", kind=TimeoutKind.EVENT), after(1, "name", kind="n")
-        )
-        await machine.call(Probe.event, "go", go(Is.B))
-        await trio.sleep(9)
-    assert log[-1] == "name in b"
-    assert len(log) == 5
-
-
-@pytest.mark.otp("SM-23")
-async def test_a_zero_timeout_comes_between_inserted_events_and_the_mailbox(autojump_clock: MockClock) -> None:
-    """As if the world had waited for the machine."""
-    log: list[str] = []
-    async with open_supervisor() as root:
-        machine = await root.start_child(lambda: Probe(log))
-        machine.cast_nowait(Probe.wait_for, Is.B, "postponed")
-        await settle()
-        machine.cast_nowait(Probe.event, "go", go(Is.B), after(0, "zero"), insert("inserted"))
-        machine.cast_nowait(Probe.event, "message")
-        await settle()
-    assert log[3:] == ["inserted in b", "zero in b", "postponed in b", "message in b"]
 
 
 @pytest.mark.otp("SM-25")
