@@ -90,7 +90,7 @@ def _read_optional_tensor(value: Any) -> TensorData | None:
 def _read_sequence(value: Any) -> SampledSequence:
     body = as_dict(value)
     reason = body.get("stop_reason")
-    if reason not in set(StopReason):
+    if not isinstance(reason, str) or reason not in set(StopReason):
         raise Mismatch("stop_reason", "stop or length", show(reason))
     tokens = read_tokens(body.get("tokens"), "tokens")
     logprobs = _read_logprobs(body.get("logprobs"), "logprobs")
