@@ -143,7 +143,7 @@ def read_tensor_json(value: Any) -> TensorData:
     """
     parts = as_dict(value)
     dtype = parts.get("dtype")
-    if dtype not in set(TensorDtype):
+    if not isinstance(dtype, str) or dtype not in set(TensorDtype):
         raise Mismatch("dtype", "int64 or float32", show(dtype))
     indices = {
         name: read_numbers(parts[name], name)

@@ -121,9 +121,11 @@ def _read_token(body: dict[str, Any]) -> SampledToken | None:
             return None
         case {"kind": "token", "index": index, "token_id": token} if _is_count(index) and _is_count(token):
             reason = body.get("finish_reason")
-            if reason is not None and reason not in set(StopReason):
+            if reason is not None and (not isinstance(reason, str) or reason not in set(StopReason)):
                 raise Mismatch("finish_reason", "stop or length", show(reason))
-            return SampledToken(index, token, _read_logprob(body.get("logprob")), reason and StopReason(reason))
+            return SampledToken(
+                index, token, _read_logprob(body.get("logprob")), None if reason is None else StopReason(reason)
+            )
         case _:
             raise Mismatch("", "a token or the end", show(body))
 

@@ -69,6 +69,7 @@ def test_a_token_is_read_with_its_sequence() -> None:
         '{"kind": "token", "index": -1, "token_id": 1}',
         '{"kind": "token", "index": 0, "token_id": "x"}',
         '{"kind": "token", "index": 0, "token_id": 1, "finish_reason": "tired"}',
+        '{"kind": "token", "index": 0, "token_id": 1, "finish_reason": ["stop"]}',
         '{"kind": "token", "index": 0, "token_id": 1, "logprob": "x"}',
     ],
 )

@@ -80,6 +80,14 @@ def test_training_data_survive_json(request: ForwardBackwardRequest) -> None:
             {"sequences": [{"tokens": [1], "stop_reason": "eos"}]},
             r"sequences\[0\].stop_reason: expected stop or length",
         ),
+        (
+            {"sequences": [{"tokens": [1], "stop_reason": ["stop"]}]},
+            r"stop_reason: expected stop or length, got \['stop'\]",
+        ),
+        (
+            {"sequences": [], "target_prompt_logprobs": {"data": [1], "dtype": []}},
+            "dtype: expected int64 or float32, got",
+        ),
         ({"sequences": [{"tokens": [1], "stop_reason": "stop", "logprobs": [1, 2]}]}, r"sequences\[0\].logprobs"),
         ({"sequences": [{"tokens": [1.5], "stop_reason": "stop"}]}, r"sequences\[0\].tokens"),
         ({"sequences": [], "prompt_alt_tokens": {"tokens": 1}}, "prompt_alt_tokens.tokens: expected an object, got 1"),
