@@ -153,12 +153,12 @@ class Ledger:
             raise ClientBusy(
                 f"{self.name}: {held} operations are not answered yet, the most it holds; await some of them"
             )
+        self.knock()  # heard later, but refused at once from a foreign thread: then nothing was taken in
         for entry in call.entries:
             entry.enter(self.owner, self.queue)
         if self.tracing is not None and call.is_traced:
             self._trace(self.tracing, call)
         self.waiting.append(call)
-        self.knock()
 
     def withdraw(self, call: Call) -> bool:
         """Take *call* back if it still waits, and say whether it did."""

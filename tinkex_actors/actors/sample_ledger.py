@@ -84,11 +84,11 @@ class SampleLedger:
             raise ClientBusy(
                 f"{self.name}: {len(self.waiting)} samples wait to be sent, the most it holds; await some of them before more"
             )
+        self.knock()  # heard later, but refused at once from a foreign thread: then nothing was taken in
         entry.enter(self.owner, self.queue)
         if self.tracing is not None:
             self._trace(self.tracing, entry)
         self.waiting[entry] = None
-        self.knock()
 
     def leave(self, place: StreamPlace) -> None:
         """A stream is closed, or was given up in line: its place is free."""

@@ -95,8 +95,8 @@ class Sampler(Crashable):
     def _knock(self) -> None:
         """Look at the ledger soon. However often this is said before it is done, it is done once."""
         if not self._is_knocked:
-            self._is_knocked = True
             self._look()
+            self._is_knocked = True
 
     def _hand_out(self, number: int) -> None:
         """Have the open sample *number* carried: by a carrier that is there, or by a new one."""

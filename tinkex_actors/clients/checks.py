@@ -3,12 +3,33 @@
 from collections.abc import Sequence
 from typing import cast
 
+import trio
+
+from tinkex_actors.settings import Settings
 from tinkex_actors.types import AdamParams, Datum, DimuonParams, ModelInput, SamplingParams, TensorData, TensorDtype
 
 _MATRIX = 2
 
 
 # object: these are the doors, and what comes in may be anything.
+def check_door(settings: object) -> None:
+    """Refuse to open anything with something else than settings, or outside of trio.
+
+    Raises:
+        TypeError: *settings* are something else.
+        RuntimeError: No trio program runs here.
+    """
+    if settings is not None and not isinstance(settings, Settings):
+        raise TypeError(f"settings must be Settings, got {_kind(settings)}; write Settings(base_url=…, api_key=…)")
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        raise RuntimeError(
+            "a client lives in a trio program, and none runs here; start it by trio.run(main), "
+            "in a program of asyncio's in a thread of its own"
+        ) from None
+
+
 def check_data(data: object) -> None:
     """Refuse what is no list of examples.
 

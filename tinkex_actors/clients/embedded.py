@@ -5,7 +5,7 @@ in memory and are lost with it; what hangs on them then fails with the server's 
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from attrs import define
 
@@ -31,6 +31,7 @@ def embedded_server(place: Place, options: "ServerOptions | None") -> ChildSpec[
 
     Raises:
         ModuleNotFoundError: The extra is not installed.
+        TypeError: *options* are none.
     """
     try:
         import_module("tinkex_actors.local.embedded")
@@ -39,5 +40,8 @@ def embedded_server(place: Place, options: "ServerOptions | None") -> ChildSpec[
             f"the embedded server needs {missing.name}; install tinkex-actors[local]", name=missing.name
         ) from missing
     from tinkex_actors.local.embedded import EmbeddedServer  # noqa: PLC0415 - an extra, needed by this function alone
+    from tinkex_actors.local.options import ServerOptions  # noqa: PLC0415 - as said above
 
+    if not isinstance(cast("object", options), ServerOptions | None):  # in spite of the type
+        raise TypeError(f"local must be True, False or ServerOptions, got {type(options).__name__}")
     return ChildSpec(lambda: EmbeddedServer(options, place.move), name=Name("local", EmbeddedServer))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from supervisors import Observer
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.tree import open_tree
+from tinkex_actors.clients.checks import check_door
 from tinkex_actors.clients.embedded import Place, embedded_server
 from tinkex_actors.clients.tinker import TinkerClient
 from tinkex_actors.clients.tokenizer import LoadTokenizer
@@ -65,7 +66,10 @@ async def open_tinker(
         SessionEnded: The session *session_id* is over.
         RestartLimitExceeded: An actor crashed more often than the settings allow.
         ModuleNotFoundError: *local*, and the extra is not installed.
+        TypeError: *settings* or *local* are something else.
+        RuntimeError: No trio program runs here.
     """
+    check_door(settings)
     place, metrics = Place(), Metrics()
     options = None if isinstance(local, bool) else local
     before = None if local is False else embedded_server(place, options)

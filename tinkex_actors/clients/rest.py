@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from tinkex_actors.clients.admin import AdminClient
+from tinkex_actors.clients.checks import check_door
 from tinkex_actors.clients.desk import Desk
 from tinkex_actors.clients.rest_checkpoints import CheckpointsAtDesk
 from tinkex_actors.clients.rest_runs import RunsAtDesk
@@ -54,6 +55,7 @@ async def open_rest_client(
         settings: The address, the key and the figures; ``Settings()`` if not given, which reads the environment.
         below: What carries HTTP instead of the client's own pool: a transport of httpx's kind, or a whole ``httpx.AsyncClient``.
     """
+    check_door(settings)
     told = settings or Settings()
     async with open_transport(told, below=below) as transport:
         yield RestClient(Desk(transport, told))

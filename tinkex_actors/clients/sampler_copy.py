@@ -21,6 +21,7 @@ from supervisors import Observer
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.actors.sample_ledger import COPY_SPAN
 from tinkex_actors.actors.tree import TinkerTree, open_tree
+from tinkex_actors.clients.checks import check_door
 from tinkex_actors.clients.handle import SamplerHandle
 from tinkex_actors.clients.sampling import SamplingClient, open_sampling_client
 from tinkex_actors.settings import Settings
@@ -54,6 +55,7 @@ async def open_sampler(
         ValueError: There is no key.
         TinkerError: The server refuses, or does not answer.
     """
+    check_door(settings)
     known = SamplerHandle.from_text(handle) if isinstance(handle, str) else handle
     told = settings or (Settings(api_key=known.api_key) if known.api_key else Settings())
     told = evolve(told, base_url=known.base_url, default_headers={**known.default_headers, **told.default_headers})
