@@ -268,7 +268,7 @@ async def test_a_custom_loss_is_one_call(autojump_clock: MockClock) -> None:
     assert "    Trainer.prepare" in drawn
 
 
-async def test_a_pause_of_the_queue_is_an_event_of_the_call(autojump_clock: MockClock) -> None:
+async def test_a_pause_of_the_queue_and_its_end_are_events_of_the_call(autojump_clock: MockClock) -> None:
     """Where the time of a slow call went is then in its trace."""
     traces, fake = Traces(), FakeTinker()
     async with traces.open(fake) as tinker:
@@ -278,7 +278,8 @@ async def test_a_pause_of_the_queue_is_an_event_of_the_call(autojump_clock: Mock
         await trainer.optim_step()
     (call,) = traces.named("tinkex.optim_step")
     assert [(one.name, dict(one.attributes or {})) for one in call.events] == [
-        ("queue state", {"tinkex.queue_state": "paused_capacity"})
+        ("queue state", {"tinkex.queue_state": "paused_capacity"}),
+        ("queue state", {"tinkex.queue_state": "active"}),
     ]
     last = traces.named("POST /api/v1/retrieve_future")[-1]
     assert _of(last)["tinkex.queue_state"] == "paused_capacity"
