@@ -11,7 +11,7 @@ pays a fraction of a microsecond.
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from tinkex_actors.tracing import Span, as_attributes
 
@@ -27,15 +27,6 @@ class Activity(Protocol):
     def ids(self) -> Mapping[str, object]:
         """Name it for a log: ``session_id``, ``model_id``, ``request_id``, … as far as they are known by now."""
         ...
-
-
-class _Current(NamedTuple):
-    activity: Activity
-    span: Span | None
-    """The part of its trace that this task is."""
-
-
-_current: ContextVar[_Current | None] = ContextVar("tinkex_actors_activity", default=None)
 
 
 def current_activity() -> Activity | None:
@@ -62,25 +53,29 @@ class working_on:  # noqa: N801 - a context manager, named as what it is used as
     In a trace it is the span *step*, or else goes for the call itself.
     """
 
-    __slots__ = ("_activity", "_span", "_step", "_token")
+    __slots__ = ("_step", "_token", "activity", "span")
 
     def __init__(self, activity: Activity, step: str = "") -> None:
-        self._activity = activity
+        self.activity = activity
+        self.span: Span | None = activity.span
+        """The part of its trace that the task is."""
         self._step = step
-        self._span: Span | None = None
-        self._token: Token[_Current | None]
+        self._token: Token[working_on | None]
 
     def __enter__(self) -> None:
-        call = self._activity.span
+        call = self.activity.span
         if call is not None and self._step:
-            ids = as_attributes(self._activity.ids()) if call.is_recorded else {}
-            self._span = call.begin(self._step, ids)
-        self._token = _current.set(_Current(self._activity, self._span or call))
+            ids = as_attributes(self.activity.ids()) if call.is_recorded else {}
+            self.span = call.begin(self._step, ids)
+        self._token = _current.set(self)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
         _current.reset(self._token)
-        span = self._span
-        if span is not None and span.is_recorded:
+        span = self.span
+        if self._step and span is not None and span.is_recorded:
             # With what was learnt meanwhile, such as the server's promise.
-            span.tell(as_attributes(self._activity.ids()))
+            span.tell(as_attributes(self.activity.ids()))
             span.end(error)
+
+
+_current: ContextVar[working_on | None] = ContextVar("tinkex_actors_activity", default=None)
