@@ -9,6 +9,7 @@ A 410 or 404 means that the promise is lost. A 400 that explains itself is a fai
 generation report it; an empty one is a proxy's and is endured a few times.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
@@ -81,10 +82,10 @@ class PollRules:
     """What decides besides the answer."""
 
     figures: Figures
-    chance: float
-    """In ``[0, 1)``; decides the jitter."""
-    now: datetime
-    """Read only to understand a ``Retry-After`` that is a date."""
+    chance: Callable[[], float]
+    """Gives numbers in ``[0, 1)``; they decide the jitter."""
+    now: Callable[[], datetime]
+    """Asked only to understand a ``Retry-After`` that is a date."""
 
 
 def decide_poll(
@@ -151,7 +152,7 @@ def _not_yet(found: TryAgain, progress: Progress, rules: PollRules) -> AskAgain:
     asked = figures.poll_paused_delay if is_paused else 0.0
     if found.retry_after_ms is not None:
         asked = min(max(0, found.retry_after_ms) / 1000, figures.retry_after_max)
-    asked += rules.chance * max(figures.retry_jitter * asked, figures.poll_interval_min)
+    asked += rules.chance() * max(figures.retry_jitter * asked, figures.poll_interval_min)
     calm = evolve(
         progress,
         failures=0,
@@ -169,7 +170,7 @@ def _read_refusal(retrieval: Retrieval[R], answer: Answer, progress: Progress, r
     if is_retryable(answer.status) and answer.status != _CONFLICT:
         longest = figures.poll_backoff_max if answer.status == _TOO_MANY else figures.poll_delay_max
         again = _later(progress, rules, longest)
-        asked = retry_after(answer.headers, rules.now, longest=figures.retry_after_max)
+        asked = retry_after(answer.headers, rules.now(), longest=figures.retry_after_max)
         return again if asked is None else evolve(again, delay=max(asked, again.delay))
     return Failed(_explain(retrieval, answer))
 
@@ -196,5 +197,5 @@ def _later(progress: Progress, rules: PollRules, longest: float) -> AskAgain:
     """Wait before the next poll: doubling with each failure in a row, capped, shortened by up to the jitter's share."""
     figures = rules.figures
     full = min(figures.poll_delay_base * 2.0 ** min(progress.failures, 64), longest)
-    delay = full * (1.0 - figures.retry_jitter * rules.chance)
+    delay = full * (1.0 - figures.retry_jitter * rules.chance())
     return AskAgain(delay, evolve(progress, failures=progress.failures + 1))

@@ -6,6 +6,7 @@ budget of large results that are on their way here.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import trio
@@ -43,7 +44,7 @@ class Retriever:
         """
         self._transport = transport
         self._figures = figures
-        self._chance = chance
+        self._rules = PollRules(figures=figures, chance=chance, now=partial(datetime.now, UTC))
         self._downloads = ByteBudget(response_bytes)
 
     # The results of different promises have different types; the caller's retrieval knows its own.
@@ -67,8 +68,7 @@ class Retriever:
                 outcome = await (self._fetch if is_announced else self._ask)(retrieval, progress)
             except APIConnectionError as lost:
                 outcome = lost
-            rules = PollRules(figures=self._figures, chance=self._chance(), now=datetime.now(UTC))
-            match decide_poll(retrieval, outcome, progress, rules):
+            match decide_poll(retrieval, outcome, progress, self._rules):
                 case Value() as value:
                     _end_pause(retrieval)
                     return value

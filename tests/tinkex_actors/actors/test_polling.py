@@ -1,6 +1,7 @@
 """What an answer to a poll means, as tables."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -28,7 +29,7 @@ from tinkex_actors.types.futures import Promise, QueueState
 from tinkex_actors.types.ids import RequestId
 from tinkex_actors.types.training import OptimStepResponse
 
-RULES = PollRules(figures=Figures(), chance=0.0, now=datetime(2026, 1, 1, tzinfo=UTC))
+RULES = PollRules(figures=Figures(), chance=lambda: 0.0, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
 STEP: Retrieval[Any] = Retrieval(Operation(row=OPTIM_STEP, request=lambda number: number), Promise(RequestId("r")))
 GRADIENT: Retrieval[Any] = Retrieval(
     Operation(row=FORWARD_BACKWARD, request=lambda number: number), Promise(RequestId("r"))
@@ -57,7 +58,7 @@ def test_chance_spreads_polls_that_were_answered_together(hint: int | None, stat
     """A thousand polls that a server ends at one moment do not all come back at one moment; and none before its time."""
     body = {"type": "try_again", "request_id": "r", "queue_state": state, "retry_after_ms": hint}
     asked = [
-        decide_poll(STEP, answer(408, orjson.dumps(body)), Progress(), evolve(RULES, chance=luck))
+        decide_poll(STEP, answer(408, orjson.dumps(body)), Progress(), evolve(RULES, chance=partial(float, luck)))
         for luck in (0.0, chance)
     ]
     assert all(isinstance(verdict, AskAgain) for verdict in asked)
@@ -92,7 +93,7 @@ def test_a_server_that_does_not_hold_the_poll_is_asked_once_a_second() -> None:
 def test_the_delays_between_polls_are_figures_of_the_settings() -> None:
     """For who knows the server: a base, a cap and a share of chance."""
     figures = Figures(poll_delay_base=0.025, poll_delay_max=0.04)
-    rules = PollRules(figures=figures, chance=0.0, now=RULES.now)
+    rules = evolve(RULES, figures=figures)
     first = decide_poll(STEP, answer(503), Progress(), rules)
     assert isinstance(first, AskAgain)
     assert first.delay == 0.025
@@ -208,7 +209,7 @@ def test_the_servers_wish_to_be_left_alone_is_kept() -> None:
 )
 def test_every_answer_has_a_verdict(status: int, content: bytes, failures: int, chance: float) -> None:
     """Whatever a server says, polling goes on after a bounded delay, or ends."""
-    rules = evolve(RULES, chance=chance)
+    rules = evolve(RULES, chance=lambda: chance)
     for retrieval in (STEP, GRADIENT):
         verdict = decide_poll(retrieval, answer(status, content), Progress(failures=failures), rules)
         if isinstance(verdict, AskAgain):

@@ -43,7 +43,7 @@ COUNT = int(os.environ.get("FUZZ", "600"))
 FIRST = int(os.environ.get("FUZZ_SEED", "0"))
 STATUSES = [200, 200, 200, 400, 401, 402, 404, 408, 409, 410, 413, 418, 422, 429, 500, 503, 599]
 HEADERS = ["retry-after", "retry-after-ms", "x-should-retry", "content-type", "www-authenticate"]
-RULES = PollRules(figures=Figures(), chance=0.5, now=datetime(2026, 1, 1, tzinfo=UTC))
+RULES = PollRules(figures=Figures(), chance=lambda: 0.5, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def chances() -> Iterator[tuple[int, Random]]:
