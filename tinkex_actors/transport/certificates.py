@@ -4,8 +4,9 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
+
 from tinkex_actors.settings import Settings
-from tinkex_actors.transport.lean.dialing import default_context
 from tinkex_actors.transport.lean.tls import HTTP_1
 
 
@@ -16,7 +17,7 @@ def context_maker(settings: Settings) -> Callable[[], ssl.SSLContext]:
         ValueError: A file is not there, or is not what it should be.
     """
     if not (settings.ca_file or settings.client_certificate or settings.client_key):
-        return default_context
+        return _usual_context
     context = make_context(settings)
     return lambda: context
 
@@ -27,12 +28,19 @@ def make_context(settings: Settings) -> ssl.SSLContext:
     Raises:
         ValueError: A file is not there, or is not what it should be.
     """
-    context = _trusting(settings.ca_file) if settings.ca_file else default_context()
+    context = _trusting(settings.ca_file) if settings.ca_file else _usual_context()
     context.set_alpn_protocols([HTTP_1])
     if settings.client_certificate:
         _show(context, settings)
     elif settings.client_key:
         raise ValueError("client_key goes with client_certificate; name the certificate too")
+    return context
+
+
+def _usual_context() -> ssl.SSLContext:
+    """Trust certifi's authorities, whatever the environment says by now: what it said is in the settings."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols([HTTP_1])
     return context
 
 

@@ -88,6 +88,8 @@ class HttpTransport:
                 return Answer(status=reading.status, headers=reading.headers, stream=reading)
             return await _read(response)
         except httpx.RequestError as fault:
+            if isinstance(fault, httpx.ProxyError) and str(fault).startswith("407"):
+                return Answer(status=407)  # of a tunnel; a proxy without one says it in an answer anyway
             raise no_answer(route, self._address(), fault) from fault
 
     def open_link(

@@ -19,6 +19,7 @@ from attrs import evolve
 
 from tests.tinkex_actors.transport.lean.stage import OK, Guest, Stage, open_stage, serve_ok
 from tests.tinkex_actors.transport.test_auth import jwt
+from tinkex_actors.clients import open_tinker
 from tinkex_actors.settings import Figures, Settings
 from tinkex_actors.transport.bottom import _lane_limits, is_proxied, open_bottom
 from tinkex_actors.transport.lean.limits import Limits
@@ -26,7 +27,7 @@ from tinkex_actors.transport.lean.transport import LeanTransport
 from tinkex_actors.transport.seam import Body, Lane, Route
 from tinkex_actors.transport.stack import open_transport
 from tinkex_actors.types import ClientConfigResponse
-from tinkex_actors.types.errors import APIConnectionError, APITimeoutError
+from tinkex_actors.types.errors import APIConnectionError, APIStatusError, APITimeoutError
 from tinkex_actors.wire import BodyParts
 
 SECRET = "tml-very-secret"  # noqa: S105 - the tests look for it where it must not be
@@ -353,3 +354,18 @@ async def test_nobody_waits_longer_for_a_connection_than_for_an_answer() -> None
     async with open_bottom(settings, below=httpx.MockTransport(answer)) as transport:
         await transport.send(COLD, Body())
     assert (seen[0]["connect"], seen[0]["read"]) == (3.0, 3.0)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_wants_a_password_is_told_as_such(scheme: str) -> None:
+    """With a tunnel or without: no retry would help, and the next step is in the message."""
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    async with open_server(lambda _: refusal) as (stage, heard):
+        settings = Settings.from_environ(
+            {}, api_key=SECRET, base_url=f"{scheme}://tinker.example", proxy=stage.url, telemetry=False
+        )
+        with pytest.raises(APIStatusError, match=r"407: .*that is the proxy: write its name and password") as refused:
+            async with open_tinker(settings):
+                raise AssertionError
+    assert refused.value.status_code == 407
+    assert len(heard) == 1

@@ -47,6 +47,22 @@ async def test_an_authority_of_one_s_own_is_trusted_and_no_other(authority: trus
                     await transport.send(route, Body(content=b"{}"))
 
 
+async def test_what_the_environment_says_by_now_is_not_asked(
+    authority: trustme.CA, ca_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read when the settings were made: two clients of one program do not meet in it, nor trip over it."""
+    server = server_side(authority.issue_cert("localhost"))
+    async with open_stage(serve_ok, server_tls=server, host="localhost") as stage:
+        monkeypatch.setenv("SSL_CERT_FILE", ca_file)
+        async with open_bottom(settings_for(stage.url)) as transport:
+            with pytest.raises(APIConnectionError, match="certificate"):
+                await transport.send(HOT, Body(content=b"{}"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nothing"))
+        async with open_bottom(settings_for(stage.url)) as transport:
+            with pytest.raises(APIConnectionError, match="certificate"):
+                await transport.send(HOT, Body(content=b"{}"))
+
+
 @pytest.mark.parametrize("files", ["one", "two", "encrypted"])
 async def test_a_server_that_asks_who_we_are_is_shown_our_certificate(
     authority: trustme.CA, ca_file: str, files: str, tmp_path: Path
