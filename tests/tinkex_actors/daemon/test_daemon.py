@@ -268,7 +268,7 @@ async def test_a_run_that_the_server_has_no_room_for_waits_in_line(tmp_path: Pat
                 for name in daemon.runs.keys() - waited:
                     daemon.drain(runs=[name])
 
-        plan = world.plan(dict.fromkeys("abc", world.run(steps=150, recovery=evolve(RECOVERY, max_attempts=1))))
+        plan = world.plan(dict.fromkeys("abc", world.run(steps=50, recovery=evolve(RECOVERY, max_attempts=1))))
         async with world.daemon(plan, tell=look) as daemon:
             with trio.fail_after(60):
                 endings = await daemon.wait()
