@@ -26,8 +26,12 @@ _LIST_DTYPES: Mapping[str, TensorDtype] = {
     "clip_low_threshold": TensorDtype.FLOAT32,
     "clip_high_threshold": TensorDtype.FLOAT32,
     "sequence_ratio_mask": TensorDtype.FLOAT32,
+    "values": TensorDtype.FLOAT32,
+    "returns": TensorDtype.FLOAT32,
 }
-_NUMERIC_CONFIG = frozenset({"clip_low_threshold", "clip_high_threshold", "beta", "kl_coeff"})
+_NUMERIC_CONFIG = frozenset(
+    {"clip_low_threshold", "clip_high_threshold", "beta", "kl_coeff", "value_clip", "delta_low", "delta_high"}
+)
 
 
 class LossFnType(StrEnum):
@@ -41,6 +45,10 @@ class LossFnType(StrEnum):
     GSPO = "gspo"
     STABLE_REINFORCE = "stable_reinforce"
     CUSTOM = "custom"
+    PPO_CRITIC = "ppo_critic"
+    """SkyRL tx alone: inputs ``values`` and ``returns``, parameter ``value_clip``."""
+    DPPO = "dppo"
+    """SkyRL tx alone: parameters ``delta_low`` and ``delta_high``."""
 
 
 def parse_loss_fn(name: str) -> LossFnType:

@@ -72,6 +72,22 @@ async def test_the_loss_falls_from_step_to_step(kind: str) -> None:
         assert len(set(losses)) == 3
 
 
+async def test_a_loss_that_only_one_server_has_is_sent_by_its_name() -> None:
+    """With the inputs and the parameters that it reads, as the official SDK would."""
+    fake = MixtureTinker()
+    inputs = {"target_tokens": [1, 2], "values": [0.5, 0.5], "returns": [1.0, 0.0]}
+    async with open_fake(fake, evolve(SETTINGS, figures=Figures(poll_interval_min=0.0))) as tinker:
+        trainer = await make(tinker)
+        datum_of_critic = Datum(ModelInput.from_ints([1, 2]), inputs)
+        await trainer.forward_backward([datum_of_critic], "ppo_critic", {"value_clip": "0.2"})
+    (_, request) = fake.seen[-2]
+    assert (request.forward_backward_input.loss_fn, request.forward_backward_input.loss_fn_config) == (
+        "ppo_critic",
+        {"value_clip": 0.2},
+    )
+    assert request.forward_backward_input.data[0].loss_fn_inputs["returns"].tolist() == [1.0, 0.0]
+
+
 @pytest.mark.parametrize("kind", EVERY_KIND)
 async def test_a_look_changes_nothing(kind: str) -> None:
     """Forward only: by a flag or by a route of its own, the loss of the next look is the same."""
