@@ -129,7 +129,8 @@ def _to_loss_fn_inputs(inputs: Mapping[str, TensorData | Numbers]) -> dict[str, 
 def to_tensor(name: str, values: object) -> TensorData:
     """Make the tensor of the loss input *name*.
 
-    Arrays keep their kind (floating: float32, integers: int64); a list takes the element type its name stands for.
+    Arrays, those of other libraries too (torch, jax), keep their kind (floating: float32, integers: int64); a list takes the
+    element type its name stands for.
 
     Raises:
         KeyError: A list under a name whose element type is unknown.
@@ -140,12 +141,28 @@ def to_tensor(name: str, values: object) -> TensorData:
         return values
     if isinstance(values, np.ndarray):
         return _named(name, values, None)
+    if hasattr(values, "__array__"):
+        return _named(name, _from_abroad(name, values), None)
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):
         raise TypeError(f"{name} must be a TensorData, an array or a list, got {type(values).__name__}")
     if name not in _LIST_DTYPES:
         known = ", ".join(_LIST_DTYPES)
         raise KeyError(f"the element type of {name!r} is unknown; pass an array, or use one of {known}")
     return _named(name, values, _LIST_DTYPES[name])
+
+
+def _from_abroad(name: str, values: Any) -> Any:
+    """Ask an array of another library for one of numpy's.
+
+    Raises:
+        ValueError: It cannot be had: torch refuses for one that has a gradient, or whose elements numpy has no type for.
+    """
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{name}: a {type(values).__name__} that numpy cannot read; pass a numpy array ({error})"
+        ) from error
 
 
 def _named(name: str, values: Any, dtype: TensorDtype | None) -> TensorData:

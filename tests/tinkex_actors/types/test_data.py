@@ -97,6 +97,29 @@ def test_a_span_of_nothing_nameable_is_refused(kind: type[PromptProvenanceSpan])
         kind(sequence_id="q", length=1, offset=-1)
 
 
+class Abroad:
+    """An array of another library, as numpy sees it."""
+
+    def __init__(self, values: list[float], fault: Exception | None = None) -> None:
+        self.values, self.fault = values, fault
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
+        if self.fault is not None:
+            raise self.fault
+        return np.asarray(self.values, dtype)
+
+
+def test_arrays_of_other_libraries_are_read() -> None:
+    """Tensors of torch and arrays of jax need no conversion; one that numpy cannot have is refused by name."""
+    inputs: Any = {"target_tokens": Abroad([1, 2]), "weights": Abroad([0.5, 1.0])}
+    datum = Datum(ModelInput.from_ints([1, 2]), inputs)
+    assert [str(tensor.dtype) for tensor in datum.loss_fn_inputs.values()] == ["int64", "float32"]
+    for fault in (RuntimeError("requires grad"), TypeError("BFloat16")):
+        wrong: Any = {"weights": Abroad([0.5], fault)}
+        with pytest.raises(ValueError, match=f"weights: a Abroad that numpy cannot read; pass a numpy array .{fault}"):
+            Datum(ModelInput.from_ints([1]), wrong)
+
+
 def test_an_unknown_loss_is_refused_with_the_list_of_known_ones() -> None:
     """The door's part of refusing it before any request."""
     assert parse_loss_fn("ppo") is LossFnType.PPO
