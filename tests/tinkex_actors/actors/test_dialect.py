@@ -10,7 +10,15 @@ from tests.tinkex_actors.fake_tinker import FakeTinker, LoseAnswer, Say, a_datum
 from tests.tinkex_actors.servers.json_generation import JsonTinker
 from tests.tinkex_actors.servers.mixture import MixtureTinker
 from tinkex_actors.transport.coding import decode_content
-from tinkex_actors.types import BadRequestError, Datum, ModelInput, TensorData, UnprocessableEntityError
+from tinkex_actors.types import (
+    BadRequestError,
+    Datum,
+    DimuonParams,
+    ModelInput,
+    NotFoundError,
+    TensorData,
+    UnprocessableEntityError,
+)
 
 
 @define
@@ -113,6 +121,35 @@ async def test_sparse_tensors_are_sent_dense_where_they_are_refused(autojump_clo
     assert len(fake.times["forward_backward"]) == 3
     sent = fake.sent("forward_backward")[-1]
     assert np.array_equal(sent.forward_backward_input.data[0].loss_fn_inputs["weights"].to_numpy(), matrix)
+    assert autojump_clock.current_time() < 5
+
+
+async def test_a_refusal_of_the_request_is_not_taken_for_a_lack_of_the_server(autojump_clock: MockClock) -> None:
+    """A server that has other optimizers, and makes models of checkpoints, may still find a request wrong."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        trainer = await make_trainer(tinker)
+        fake.fail("optim_step", Say(422, b'{"detail": "learning_rate is too large"}'))
+        with pytest.raises(UnprocessableEntityError, match="learning_rate is too large"):
+            await trainer.optim_step(DimuonParams(learning_rate=1e9))
+        fake.fail("load_weights", Say(400, b'{"detail": "the base model is another"}'))
+        with pytest.raises(BadRequestError, match="the base model is another"):
+            await tinker.create_training_client_from_state("tinker://m/weights/a", base_model="b")
+        assert tinker.capabilities.create_via_load
+        await trainer.optim_step(DimuonParams(learning_rate=0.1))
+    assert not fake.sent("weights_info")
+    assert autojump_clock.current_time() < 5
+
+
+async def test_a_model_that_is_gone_is_not_asked_about_in_other_words(autojump_clock: MockClock) -> None:
+    """A 404 to the first wording is about the model: the route is where every kind of server has it."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        trainer = await make_trainer(tinker)
+        fake.fail("forward_backward", Say(404, b'{"detail": "no such model"}'))
+        with pytest.raises(NotFoundError, match="no such model"):
+            await trainer.forward_backward([a_datum()], "cross_entropy")
+    assert content_types(fake) == ["x-protobuf"]
     assert autojump_clock.current_time() < 5
 
 

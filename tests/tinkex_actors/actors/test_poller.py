@@ -1,11 +1,13 @@
 """The poller asks at a civil pace, side by side, and fetches large results one budget at a time."""
 
+from itertools import pairwise
+
 import pytest
 import trio
 from attrs import evolve
 from trio.testing import MockClock
 
-from tests.tinkex_actors.fake_tinker import FIGURES, SETTINGS, FakeTinker, Say, make_trainer, open_fake
+from tests.tinkex_actors.fake_tinker import FIGURES, SETTINGS, FakeTinker, Say, a_datum, make_trainer, open_fake
 
 
 @pytest.mark.parametrize(
@@ -49,19 +51,16 @@ async def test_polls_say_what_they_ask_for_and_how_often(autojump_clock: MockClo
 
 
 async def test_announced_results_wait_for_room(autojump_clock: MockClock) -> None:
-    """Two results of more than the budget each are fetched one after the other, not at once."""
-    fake = FakeTinker(latency=1.0)
+    """Three results of more than the budget each, there at the same moment, are fetched one after the other."""
+    fake = FakeTinker(latency=1.0, config={"fwdbwd_max_chunk_len": 1}, large_bytes=5000)
     settings = evolve(SETTINGS, figures=evolve(FIGURES, response_bytes=1000))
     async with open_fake(fake, settings) as tinker:
         trainer = await make_trainer(tinker)
-        fake.large_bytes = 5000
-        first, second = trainer.optim_step(), trainer.optim_step()
-        await first
-        await second
+        await trainer.forward_backward([a_datum()] * 3, "cross_entropy")
     asked = [body["allow_metadata_only"] for body in fake.sent("retrieve_future")]
-    assert asked.count(False) == 2
-    one, other = fake.times["retrieve_future"][-2:]
-    assert other - one >= fake.latency / 2
+    assert asked[-6:] == [True] * 3 + [False] * 3
+    times = fake.times["retrieve_future"][-3:]
+    assert [round(after - before, 6) for before, after in pairwise(times)] == [fake.latency / 2] * 2
     assert autojump_clock.current_time() < 20
 
 

@@ -283,6 +283,32 @@ async def test_the_server_is_told_how_the_session_ended(
     assert autojump_clock.current_time() < 5
 
 
+async def test_a_cancelled_program_tells_the_server_too(autojump_clock: MockClock) -> None:
+    """The cancellation is what ends the block, and not what is said to the server about it."""
+    fake = FakeTinker()
+    with trio.CancelScope() as scope:
+        async with open_fake(fake):
+            scope.cancel()
+            await trio.sleep(1)
+    assert scope.cancelled_caught
+    assert fake.finished == ["interrupted"]
+    assert autojump_clock.current_time() < 2
+
+
+@pytest.mark.parametrize(("failures", "session"), [(2, "S0"), (3, "S1")])
+async def test_a_session_counts_as_lost_after_more_failures_than_the_figure_says(
+    failures: int, session: str, autojump_clock: MockClock
+) -> None:
+    """Where a program would rather begin anew than wait for a server that may have forgotten it."""
+    fake = FakeTinker()
+    fake.fail("session_heartbeat", *[LoseRequest()] * failures)
+    settings = evolve(SETTINGS, figures=evolve(FIGURES, heartbeat_failures_max=2))
+    async with open_fake(fake, settings) as tinker:
+        await trio.sleep(45)
+        assert tinker.session_id == session
+    assert autojump_clock.current_time() < 60
+
+
 async def test_a_server_that_does_not_answer_the_finish_delays_nobody(autojump_clock: MockClock) -> None:
     """Closing is bounded, whatever hangs."""
     fake = FakeTinker()

@@ -192,6 +192,19 @@ async def test_enough_events_leave_at_once_and_a_drain_waits_for_the_server(auto
     assert autojump_clock.current_time() < 40
 
 
+async def test_a_batch_holds_a_hundred_events_at_most(autojump_clock: MockClock) -> None:
+    """As the service takes them, however many have gathered while it was away."""
+    fake = FakeTinker()
+    fake.fail("telemetry", *[LoseRequest()] * 4)
+    async with open_fake(fake, LOUD) as tinker:
+        telemetry = tinker._tree.root.whereis(TELEMETRY_NAME)
+        for number in range(249):
+            await telemetry.call(Telemetry.note, "n", {"number": number})
+        await trio.sleep(60)
+    assert [len(body["events"]) for body in fake.sent("telemetry")] == [100, 100, 50, 1]
+    assert autojump_clock.current_time() < 80
+
+
 @pytest.mark.tinkex("T107")
 def test_a_user_error_is_found_behind_anything() -> None:
     """Cause, context, group, a chain of a thousand, a ring."""

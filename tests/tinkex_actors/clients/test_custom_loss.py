@@ -49,6 +49,23 @@ def passes(fake: FakeTinker) -> list[tuple[int, bool, list[list[float]]]]:
     ]
 
 
+async def test_a_custom_loss_that_was_not_sent_is_withdrawn_whole() -> None:
+    """Nobody wants its log-probabilities either."""
+    fake = FakeTinker(latency=QUICK)
+    async with open_fake(fake) as tinker:
+        trainer = await make_trainer(tinker)
+        before, unwanted, after = (
+            trainer.optim_step(),
+            trainer.forward_backward_custom([a_datum()], total),
+            trainer.optim_step(),
+        )
+        assert unwanted.cancel()
+        await before
+        await after
+    assert not fake.sent("forward_backward")
+    assert fake.model.numbers == [1, 2]
+
+
 @pytest.mark.tinkex("T21", "T22")
 async def test_a_loss_travels_as_two_passes() -> None:
     """Forward under one number, the negated gradient under the next, in the shape of each datum."""

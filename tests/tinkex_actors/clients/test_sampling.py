@@ -8,8 +8,12 @@ from trio.testing import MockClock
 from tests.tinkex_actors.fake_tinker import FIGURES, SETTINGS, FakeTinker, LoseAnswer, Say, Stall, open_fake
 from tests.tinkex_actors.servers.json_generation import JsonTinker
 from tinkex_actors.actors.errors import ClientClosed, OperationWithdrawn
+from tinkex_actors.clients.sampling import estimate_bytes
 from tinkex_actors.types import (
     BadRequestError,
+    EncodedTextChunk,
+    ImageAssetPointerChunk,
+    ImageChunk,
     ModelInput,
     PromiseExpired,
     ResponseInvalid,
@@ -91,6 +95,12 @@ async def test_a_request_that_makes_no_sense_takes_no_number(autojump_clock: Moc
         await sampler.sample(PROMPT)
     assert [body["seq_id"] for body in fake.sent("asample")] == [0]
     assert autojump_clock.current_time() < 1
+
+
+def test_a_prompts_estimate_is_the_services() -> None:
+    """Both sides count the same against the byte budget: ten a token, an image by its bytes, a pointer by its text."""
+    prompt = ModelInput([EncodedTextChunk([1, 2, 3]), ImageChunk(b"12345", "png"), ImageAssetPointerChunk("ab", "png")])
+    assert estimate_bytes(prompt) == 30 + 5 + 2
 
 
 async def test_samples_go_side_by_side_up_to_the_limit(autojump_clock: MockClock) -> None:

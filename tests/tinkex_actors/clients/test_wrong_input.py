@@ -30,6 +30,7 @@ WRONG_TRAINING: list[Wrong] = [
     (lambda t: t.optim_step(1e-4), TypeError, "params must be AdamParams or DimuonParams, got float"),
     (lambda t: t.save_state(7), TypeError, "name must be text, got int"),
     (lambda t: t.save_state("a", ttl_seconds="1h"), TypeError, "ttl_seconds must be an int or None, got str"),
+    (lambda t: t.save_state("a", ttl_seconds=3599), ValueError, "ttl_seconds must be >= 3600 or None, got 3599"),
     (lambda t: t.load_state(None), TypeError, "path must be text, got NoneType"),
 ]
 WRONG_SAMPLING: list[Wrong] = [

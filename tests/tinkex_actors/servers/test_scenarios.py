@@ -1,6 +1,6 @@
 """What a program may rely on, against every kind of server: the same scenarios, the same results."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -9,12 +9,13 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock
 
-from tests.tinkex_actors.fake_tinker import POISON, SETTINGS, FakeTinker, open_fake
+from tests.tinkex_actors.fake_tinker import POISON, SETTINGS, FakeModel, FakeTinker, Say, open_fake
 from tests.tinkex_actors.servers.json_generation import JsonTinker
 from tests.tinkex_actors.servers.mixture import MixtureTinker
 from tinkex_actors.clients import TinkerClient, TrainingClient, open_tinker
 from tinkex_actors.settings import Figures
 from tinkex_actors.types import (
+    AdamOptimizerConfig,
     AdamParams,
     Datum,
     DimuonParams,
@@ -75,7 +76,11 @@ async def test_the_loss_falls_from_step_to_step(kind: str) -> None:
 async def test_a_loss_that_only_one_server_has_is_sent_by_its_name() -> None:
     """With the inputs and the parameters that it reads, as the official SDK would."""
     fake = MixtureTinker()
-    inputs = {"target_tokens": [1, 2], "values": [0.5, 0.5], "returns": [1.0, 0.0]}
+    inputs: dict[str, Sequence[int] | Sequence[float]] = {
+        "target_tokens": [1, 2],
+        "values": [0.5, 0.5],
+        "returns": [1.0, 0.0],
+    }
     async with open_fake(fake, evolve(SETTINGS, figures=Figures(poll_interval_min=0.0))) as tinker:
         trainer = await make(tinker)
         datum_of_critic = Datum(ModelInput.from_ints([1, 2]), inputs)
@@ -156,6 +161,43 @@ async def test_where_loading_makes_no_model_it_is_made_as_the_saved_one_was(auto
     assert [(base, {key: adapter[key] for key in told}) for base, adapter in adapters] == [("fake/model", told)] * 2
     loads = [(body["path"], body["optimizer"]) for body in fake.sent("load_weights") if "model_id" in body]
     assert loads == [(saved.path, False), (saved.path, True)]
+    assert autojump_clock.current_time() < 60
+
+
+async def test_where_loading_makes_no_model_every_wish_is_passed_on(autojump_clock: MockClock) -> None:
+    """What one request of the service carries is spread over two here, and the optimizer is the checkpoint's."""
+    told = b'{"base_model": "fake/model", "is_lora": true, "optimizer_config": {"type": "dimuon", "version": 1}}'
+    fake = JsonTinker()
+    async with open_fake(fake) as tinker:
+        saved = await (await make(tinker)).save_state("half-way")
+        for optimizer in (None, AdamOptimizerConfig()):
+            fake.fail("weights_info", Say(200, told))
+            await tinker.create_training_client_from_state(
+                saved.path,
+                base_model="fake/twin",
+                user_metadata={"a": None},
+                optimizer=optimizer,
+                weights_access_token="shown",  # noqa: S106 - none
+            )
+    made = fake.sent("create_model")[1:]
+    assert [(body["base_model"], body["user_metadata"]) for body in made] == [("fake/twin", {"a": None})] * 2
+    assert [body["optimizer_config"]["type"] for body in made] == ["dimuon", "adamw"]
+    assert [body.get("weights_access_token") for body in fake.sent("load_weights")[-1:]] == ["shown"]
+    assert autojump_clock.current_time() < 60
+
+
+async def test_a_model_made_by_loading_has_the_name_that_the_server_gives_it(autojump_clock: MockClock) -> None:
+    """The service says none, for it is always the same; one that says another is believed."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        saved = await (await make(tinker)).save_state("half-way")
+        fake.models["elsewhere"] = FakeModel()
+        fake.fail("load_weights", Say(200, b'{"request_id": "R-load"}'))
+        fake.promises["R-load"] = (0.0, {"model_id": "elsewhere"})
+        resumed = await tinker.create_training_client_from_state(saved.path)
+        assert resumed.model_id == "elsewhere"
+        await resumed.optim_step()
+    assert fake.models["elsewhere"].numbers == [1]
     assert autojump_clock.current_time() < 60
 
 
