@@ -1,10 +1,10 @@
 """A tree at one moment, as values and as a drawing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from supervisors._exit import Exit
 from supervisors._spec import AnySpec
@@ -45,6 +45,8 @@ class Tree:
     spec: AnySpec = field(repr=False)
     """How it is made and kept."""
     children: tuple["Tree", ...] = ()
+    notes: tuple[str, ...] = ()
+    """What else the drawing says of it: see `annotate`."""
 
     def __str__(self) -> str:
         return "\n".join([self.line(), *self.draw_children("")])
@@ -58,6 +60,11 @@ class Tree:
         if self.path == path:
             return self
         return next((found for child in self.children if (found := child.find(path)) is not None), None)
+
+    def annotate(self, notes: Mapping[str, Sequence[str]]) -> "Tree":
+        """Make the same tree with *notes*, by path: what whoever took the picture knows of its nodes besides."""
+        children = tuple(child.annotate(notes) for child in self.children)
+        return evolve(self, children=children, notes=tuple(notes.get(self.path, self.notes)))
 
     def draw_children(self, indent: str) -> Iterator[str]:
         """The lines below this node."""
@@ -73,6 +80,7 @@ class Tree:
             notes.append(f"{self.restarts} restart{'s' if self.restarts > 1 else ''}")
         if self.queued:
             notes.append(f"{self.queued} queued")
+        notes += self.notes
         kind = "" if self.kind in {"supervisor", self.name} else f" {self.kind}"
         return f"{self.name}{kind} ({', '.join(notes)})"
 

@@ -178,3 +178,15 @@ async def test_suspending_an_actor_that_ends_meanwhile_says_so(autojump_clock: M
         clerk.kill()
         await settle()
         assert [type(item) for item in heard] == [ActorNotAlive]
+
+
+async def test_a_drawing_says_what_its_owner_adds() -> None:
+    """The runtime knows messages and lives; what they are about, only the program does."""
+    async with open_supervisor("shop") as shop:
+        await shop.start_child(lambda: Clerk([]), name="clerk")
+        picture = shop.tree()
+
+        noted = picture.annotate({"shop/clerk": ("on the phone",), "shop/nobody": ("lost",)})
+
+        assert str(noted) == "shop (running)\n└─ clerk Clerk (running, on the phone)"
+        assert str(picture) == "shop (running)\n└─ clerk Clerk (running)"

@@ -60,6 +60,7 @@ from tinkex_actors.actors.snapshot import ClientSnapshot
 from tinkex_actors.actors.tally import Tally
 from tinkex_actors.actors.telemetry import TELEMETRY_NAME, Telemetry, TelemetryQueue
 from tinkex_actors.actors.trainer import Trainer
+from tinkex_actors.actors.tree_notes import note_clients
 from tinkex_actors.actors.unheard import tell_unheard
 from tinkex_actors.actors.waits import WAITS, Waits, list_waits
 from tinkex_actors.crash_log import CrashLog
@@ -122,7 +123,8 @@ class TinkerTree:
 
     def tree(self) -> Tree:
         """Take a snapshot of the whole tree; ``str`` of it is a drawing."""
-        return self.root.tree()
+        tree = self.root.tree()
+        return tree.annotate(note_clients(self.ledgers, f"{tree.path}/{_GROUP}/{_CLIENTS}"))
 
     def snapshot(self) -> ClientSnapshot:
         """Look at everything, without waiting for anybody."""

@@ -54,9 +54,12 @@ async def test_a_poll_says_what_the_server_says_of_its_queue(autojump_clock: Moc
         assert wait.next_try_in is not None
         assert 6.5 < wait.next_try_in < 9.5  # the server's eight seconds, drawn out by chance
         assert "the server's queue is paused_capacity (no room)" in str(tinker.snapshot())
+        note = "1 pending, the first waits for the result, the server's queue is paused_capacity (no room)"
+        assert f"sampler-0 Sampler (running, {note})" in str(tinker.tree())
         await trio.sleep(wait.next_try_in + 0.1)
         assert tinker.snapshot().waits[0].last_error == "a poll was answered with 502"
         await pending
+        assert "sampler-0 Sampler (running)" in str(tinker.tree())
     assert autojump_clock.current_time() < 60
 
 
