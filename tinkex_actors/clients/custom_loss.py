@@ -32,6 +32,7 @@ from tinkex_actors.compute.surrogate import clip_gradients, read_logprobs, to_fo
 from tinkex_actors.tracing import as_attributes
 from tinkex_actors.transport.endpoints import FORWARD, FORWARD_BACKWARD, OperationRow
 from tinkex_actors.types import Datum, ForwardBackwardInput, ForwardBackwardOutput, ForwardBackwardRequest, ModelId
+from tinkex_actors.types.errors import TinkerError
 
 _LOSS = "cross_entropy"
 _VALUE = "loss:sum"
@@ -157,7 +158,14 @@ def enlist_custom_loss(
         first.is_traced = second.is_traced = outer is not None
         first.is_last = False
     ledger.enlist(first)
-    ledger.enlist(second)
+    try:
+        ledger.enlist(second)
+    except TinkerError as full:
+        # Half of an operation is none.
+        ledger.withdraw(first)
+        if first.outer is not None:
+            first.outer.end(full)
+        raise
 
     def withdraw() -> bool:
         if not ledger.withdraw(second):

@@ -23,16 +23,18 @@ from tinkex_actors.settings import Settings
 from tinkex_actors.transport.ask import ask
 from tinkex_actors.transport.endpoints import GET_SAMPLER, SERVER_CAPABILITIES
 from tinkex_actors.types import (
+    APIStatusError,
     Capabilities,
     GetServerCapabilitiesResponse,
     LoraConfig,
     ModelId,
-    NotFoundError,
     OptimizerConfig,
     SamplingSessionId,
     SessionId,
     TinkerPath,
 )
+
+_NO_SUCH_ROUTE = frozenset({404, 405})
 
 
 class TinkerClient:
@@ -257,7 +259,9 @@ class TinkerClient:
         """Ask what is sampled from; older servers cannot say, and then only the tokenizer is not known."""
         try:
             found = await ask(self._tree.transport, GET_SAMPLER, None, path_values={"sampler_id": session_id})
-        except NotFoundError:
+        except APIStatusError as refusal:
+            if refusal.status_code not in _NO_SUCH_ROUTE:
+                raise
             return ""
         return found.base_model
 

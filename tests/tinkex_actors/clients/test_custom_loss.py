@@ -9,8 +9,8 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock
 
-from tests.tinkex_actors.fake_tinker import SETTINGS, FakeTinker, Say, a_datum, make_trainer, open_fake
-from tinkex_actors.actors.errors import OperationWithdrawn
+from tests.tinkex_actors.fake_tinker import FIGURES, SETTINGS, FakeTinker, Say, a_datum, make_trainer, open_fake
+from tinkex_actors.actors.errors import ClientBusy, OperationWithdrawn
 from tinkex_actors.clients.loss_evaluation import CustomLossOptions
 from tinkex_actors.compute.composition import RegularizerSpec, compose
 from tinkex_actors.compute.loss import LossResult
@@ -64,6 +64,19 @@ async def test_a_custom_loss_that_was_not_sent_is_withdrawn_whole() -> None:
         await after
     assert not fake.sent("forward_backward")
     assert fake.model.numbers == [1, 2]
+
+
+async def test_a_custom_loss_that_finds_no_room_leaves_nothing_in_line() -> None:
+    """There is room for one of its passes: neither is sent, and what is next is not held up."""
+    fake = FakeTinker(latency=QUICK)
+    async with open_fake(fake, evolve(SETTINGS, figures=evolve(FIGURES, train_in_flight=2))) as tinker:
+        trainer = await make_trainer(tinker)
+        before = trainer.optim_step()
+        with pytest.raises(ClientBusy):
+            trainer.forward_backward_custom([a_datum()], total)
+        await before
+        await trainer.optim_step()
+    assert fake.model.executed == [(1, "optim_step"), (2, "optim_step")]
 
 
 @pytest.mark.tinkex("T21", "T22")

@@ -79,6 +79,20 @@ async def test_samplers_come_from_a_base_model_or_from_saved_weights(autojump_cl
     assert autojump_clock.current_time() < 1
 
 
+@pytest.mark.parametrize("status", [404, 405])
+async def test_where_a_server_cannot_say_what_is_sampled_from_only_that_is_unknown(
+    status: int, autojump_clock: MockClock
+) -> None:
+    """Older servers have no such look-up, and say so in the words of their framework."""
+    fake = FakeTinker()
+    fake.fail("samplers", Say(status))
+    async with open_fake(fake) as tinker:
+        sampler = await tinker.create_sampling_client(model_path="tinker://m/sampler_weights/a")
+        assert sampler.get_base_model() == ""
+        await sampler.sample(PROMPT)
+    assert autojump_clock.current_time() < 5
+
+
 async def test_a_request_that_makes_no_sense_takes_no_number(autojump_clock: MockClock) -> None:
     """It is refused at the door."""
     fake = FakeTinker()
