@@ -210,7 +210,7 @@ class Pending(Generic[T]):
         is_cancelled = False
         self._come()
         try:
-            values = list[Any]()
+            values: list[Any] = []
             for slot in self._slots:
                 await slot.wait_settled()
                 values.append(slot.read())
