@@ -2,6 +2,7 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import NoneType
 from typing import Any, assert_never, get_args
 
@@ -85,12 +86,16 @@ def _read_promise(value: Any) -> Promise:
     return Promise(
         RequestId(_text_at("request_id", body["request_id"])),
         None if model is None else ModelId(_text_at("model_id", model)),
-        None if names is None else at("sample_sequence_ids", lambda: _read_names(names)),
+        None if names is None else at("sample_sequence_ids", partial(_read_names, names)),
     )
 
 
 def _read_names(value: Any) -> tuple[SequenceId, ...]:
-    return tuple([SequenceId(_text_at(f"[{place}]", name)) for place, name in enumerate(as_list(value))])
+    names = as_list(value)
+    for place, name in enumerate(names):
+        if type(name) is not str:
+            raise Mismatch(f"[{place}]", "text", show(name))
+    return tuple(names)
 
 
 def _text_at(path: str, value: Any) -> str:
