@@ -1,4 +1,7 @@
-"""Settings that hold for every test: hypothesis profiles, an interrupt that is one, and a log that nobody has set up."""
+"""Settings that hold for every test: hypothesis profiles, an interrupt that is one, and a log that nobody has set up.
+
+A test has virtual time by naming the clock among its arguments, and by nothing else.
+"""
 
 import os
 import signal
@@ -24,3 +27,10 @@ def _forget_how_to_log() -> Generator[None]:
     """What a test tells structlog is gone behind it: the library logs otherwise where a program has set it up."""
     yield
     structlog.reset_defaults()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a clock that is made and not used: pytest-trio looks for it among the arguments, and the test would sleep."""
+    for item in items:
+        if any("autojump_clock" in mark.args for mark in item.iter_markers("usefixtures")):
+            raise pytest.UsageError(f"{item.nodeid}: name autojump_clock among its arguments, not in usefixtures")
