@@ -123,8 +123,14 @@ class Connection:
         while (event := self.receive_nowait()) is None:
             if self._http.they_are_waiting_for_100_continue:
                 await self.send(h11.InformationalResponse(status_code=100, headers=[]))
-            self._http.receive_data(await self._stream.receive_some(_READ_BYTES))
+            self._http.receive_data(await self._stream.receive_some(self._room()))
         return event
+
+    def _room(self) -> int:
+        """How much to read at once: of a head no more than it may have, since h11 only measures what is not complete."""
+        if self._http.their_state is not h11.IDLE:
+            return _READ_BYTES
+        return _HEAD_BYTES + 1 - len(self._http.trailing_data[0])
 
     def receive_nowait(self) -> Incoming | None:
         """Return the next event if it is there."""

@@ -1,5 +1,6 @@
 """Clients that go away, and what is no client."""
 
+import socket
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -7,12 +8,14 @@ import orjson
 import pytest
 import trio
 from attrs import evolve
+from starlette.types import Receive, Scope, Send
 from trio.testing import MockClock
 
 from tests.tinkex_actors.local.http.test_sampling import sampler
 from tests.tinkex_actors.local.http.test_streaming import post
 from tests.tinkex_actors.local.site import open_site
 from tinkex_actors.local import open_server
+from tinkex_actors.local.http.connection import Connection
 from tinkex_actors.local.limits import Limits
 
 
@@ -66,6 +69,21 @@ async def test_what_is_not_http_is_told_so() -> None:
             assert head.startswith(b"HTTP/1.1 %d " % status), received
             assert f"content-length: {len(body)}".encode() in head.lower()
             assert orjson.loads(body)["detail"]
+
+
+async def test_a_head_that_came_in_one_piece_is_measured_too() -> None:
+    """A server that is slow to read finds all of it: it must not depend on that whether a head is too long."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 100_000 + b"\r\n\r\n")
+        ours.shutdown(socket.SHUT_WR)
+        await Connection(untouched, trio.SocketStream(trio.socket.from_stdlib_socket(theirs))).serve()
+        assert ours.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
+async def untouched(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that nothing must reach."""
+    raise AssertionError(scope, receive, send)
 
 
 async def exchange(url: str, sent: bytes) -> bytes:
