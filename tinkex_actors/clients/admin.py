@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 
+from tinkex_actors.clients.checks import check_is
 from tinkex_actors.clients.desk import DeskClient
 from tinkex_actors.transport.endpoints_rest import AUDIT, BILLING_USAGE, STORAGE_USAGE
 from tinkex_actors.types import (
@@ -30,10 +31,12 @@ class AdminClient(DeskClient):
             day: Which day; by default today.
 
         Raises:
+            TypeError: The day is none; nothing was sent.
             ValueError: There is no such type; nothing was sent.
         """
         if event_type not in get_args(AuditEventType):
             raise ValueError(f"event_type must be one of {', '.join(get_args(AuditEventType))}, got {event_type!r}")
+        check_is("day", day, date | None)
         # A datetime is a date too, but its text is another.
         query = {} if day is None else {"day": f"{day:%Y-%m-%d}"}
         return await self._desk.ask(AUDIT, None, query={"event_type": event_type, **query})
@@ -63,6 +66,7 @@ class AdminClient(DeskClient):
 
 
 def _full_hour(name: str, moment: datetime) -> datetime:
+    check_is(name, moment, datetime)
     if moment.tzinfo is None:
         raise ValueError(f"{name} must have a time zone, got {moment}; add tzinfo=UTC")
     moment = moment.astimezone(UTC)

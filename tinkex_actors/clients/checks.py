@@ -1,6 +1,7 @@
 """What a user hands over is looked at before anything is sent: its kind, and what it was expected to be."""
 
 from collections.abc import Sequence
+from types import UnionType
 from typing import cast
 
 import trio
@@ -110,10 +111,19 @@ def check_count(name: str, value: object, *, minimum: int) -> None:
         TypeError: It is something else.
         ValueError: It is below *minimum*.
     """
+    if check_int(name, value) < minimum:
+        raise ValueError(f"{name} must be >= {minimum}, got {value}")
+
+
+def check_int(name: str, value: object) -> int:
+    """Refuse what is no whole number.
+
+    Raises:
+        TypeError: It is something else.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, got {_kind(value)}")
-    if value < minimum:
-        raise ValueError(f"{name} must be >= {minimum}, got {value}")
+    return value
 
 
 def check_text(name: str, value: object) -> None:
@@ -127,6 +137,17 @@ def check_text(name: str, value: object) -> None:
         raise TypeError(f"{name} must be text, got {_kind(value)}")
     if not value:
         raise ValueError(f"{name} must not be empty")
+
+
+def check_is(name: str, value: object, kind: type | UnionType) -> None:
+    """Refuse what is of another kind.
+
+    Raises:
+        TypeError: It is.
+    """
+    if not isinstance(value, kind):
+        wanted = kind.__name__ if isinstance(kind, type) else str(kind)
+        raise TypeError(f"{name} must be a {wanted}, got {_kind(value)}")
 
 
 def _kind(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from tinkex_actors.clients.checks import check_is
 from tinkex_actors.html import show_facts
 from tinkex_actors.redaction import mask_url
 from tinkex_actors.settings import Settings
@@ -104,8 +105,10 @@ def component(name: str, value: str) -> str:
     """Check that *value* can stand in a path as one component.
 
     Raises:
+        TypeError: It is no text.
         ValueError: It would make another path: empty, a dot or two, or with a slash.
     """
+    check_is(name, value, str)
     if value in {"", ".", ".."} or "/" in value:
         raise ValueError(f"{name} must be an identifier without a slash, got {value!r}")
     return value

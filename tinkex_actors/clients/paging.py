@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
+from tinkex_actors.clients.checks import check_count, check_int
 from tinkex_actors.types import Cursor, ResponseInvalid
 
 T = TypeVar("T")
@@ -150,10 +151,10 @@ def list_by_offset(
         page_size: How many to ask for at once.
 
     Raises:
-        ValueError: A number is out of its range.
+        TypeError: A number is none.
+        ValueError: It is out of its range.
     """
-    if offset < 0:
-        raise ValueError(f"offset must be >= 0, got {offset}")
+    check_count("offset", offset, minimum=0)
     check_sizes(limit, page_size)
     return PagedList(partial(Reader(ask, page_size, operation).read, offset, limit))
 
@@ -162,9 +163,10 @@ def check_sizes(limit: int | None, page_size: int, *, most: int | None = None) -
     """Check how much is wanted, in all and at once.
 
     Raises:
-        ValueError: A number is out of its range.
+        TypeError: A number is none.
+        ValueError: It is out of its range.
     """
-    if limit is not None and limit < 1:
+    if limit is not None and check_int("limit", limit) < 1:
         raise ValueError(f"limit must be >= 1, or None for everything, got {limit}")
-    if page_size < 1 or (most is not None and page_size > most):
+    if check_int("page_size", page_size) < 1 or (most is not None and page_size > most):
         raise ValueError(f"page_size must be >= 1{'' if most is None else f' and <= {most}'}, got {page_size}")

@@ -6,6 +6,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin
 
+from tinkex_actors.clients.checks import check_int, check_text
 from tinkex_actors.clients.desk import DeskClient, checkpoint_address, run_address
 from tinkex_actors.clients.paging import PagedList, Part, list_by_offset, part_at
 from tinkex_actors.transport.endpoints_rest import (
@@ -116,6 +117,8 @@ class CheckpointsAtDesk(DeskClient):
             NotFoundError: There was none to begin with. After an answer that was lost, this cannot be told from success
                 and is not raised.
         """
+        check_text("training_run_id", training_run_id)
+        check_text("checkpoint_id", checkpoint_id)
         await self._delete(ParsedCheckpointTinkerPath.from_ids(training_run_id, checkpoint_id))
 
     async def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> None:
@@ -183,6 +186,7 @@ class CheckpointsAtDesk(DeskClient):
         project = destination_project_id or self._desk.settings.project_id
         if not project:
             raise ValueError("no project to copy to; pass destination_project_id=... or set TINKER_PROJECT_ID")
+        check_text("destination_project_id", project)
         source = ParsedCheckpointTinkerPath.from_tinker_path(path).tinker_path
         headers = {} if weights_access_token is None else {_TOKEN_HEADER: weights_access_token}
         request = CopyWeightsRequest(source, project, _check_ttl(ttl_seconds))
@@ -202,7 +206,7 @@ class CheckpointsAtDesk(DeskClient):
 
 
 def _check_ttl(seconds: int | None) -> int | None:
-    if seconds is not None and seconds < 1:
+    if seconds is not None and check_int("ttl_seconds", seconds) < 1:
         raise ValueError(f"ttl_seconds must be >= 1, or None for ever, got {seconds}")
     return seconds
 

@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from tinkex_actors.clients.checks import check_text
 from tinkex_actors.clients.desk import DeskClient, run_address, run_of
 from tinkex_actors.clients.paging import PagedList, Part, list_by_offset, part_at
 from tinkex_actors.transport.endpoints_rest import (
@@ -75,6 +76,8 @@ class RunsAtDesk(DeskClient):
         Raises:
             ValueError: An argument is out of its range; nothing was sent.
         """
+        if project_id is not None:
+            check_text("project_id", project_id)
         scope = scope_query(access_scope) | ({} if project_id is None else {"project_id": project_id})
 
         async def ask(start: int, count: int) -> Part[TrainingRun, int]:

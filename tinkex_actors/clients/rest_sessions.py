@@ -5,6 +5,7 @@ from functools import partial
 
 import trio
 
+from tinkex_actors.clients.checks import check_text
 from tinkex_actors.clients.desk import DeskClient, component
 from tinkex_actors.clients.paging import PagedList, Part, Reader, check_sizes, list_by_offset, part_at
 from tinkex_actors.clients.rest_runs import scope_query
@@ -95,6 +96,7 @@ class SessionsAtDesk(DeskClient):
             ValueError: An argument is out of its range; nothing was sent.
         """
         check_sizes(None, page_size, most=_MOST_FOUND)
+        _check_filters(user_metadata, owner, {"project_ids": project_ids, "statuses": statuses})
         if display_name == "" or (statuses is not None and not statuses):
             raise ValueError("display_name and statuses must not be empty; leave them out to match everything")
 
@@ -125,8 +127,9 @@ class SessionsAtDesk(DeskClient):
             NotFoundError: There is no such session.
             PermissionDeniedError: The caller has no access to the project.
         """
-        if not project_id:
+        if project_id == "":
             raise ValueError("project_id must not be empty; a session cannot be taken out of its project")
+        check_text("project_id", project_id)
         await self._desk.tell(ASSIGN_PROJECT, AssignProjectRequest(project_id), path=_session(session_id))
 
     async def get_sampler(self, sampler_id: str) -> GetSamplerResponse:
@@ -161,6 +164,17 @@ class SessionsAtDesk(DeskClient):
                     raise RequestFailedError(message, operation=TRACE_EXPORT.name)
                 case _:
                     await trio.sleep(self._desk.settings.figures.trace_interval)
+
+
+# object: these are the doors, and what comes in may be anything.
+def _check_filters(user_metadata: object, owner: object, lists: Mapping[str, object]) -> None:
+    if user_metadata is not None and not isinstance(user_metadata, Mapping):
+        raise TypeError(f"user_metadata must map names to texts, got {type(user_metadata).__name__}")
+    if owner is not None and not isinstance(owner, SearchOwner):
+        raise TypeError(f"owner must be a SearchOwner, got {type(owner).__name__}; write SearchOwner(...)")
+    for name, value in lists.items():
+        if value is not None and (isinstance(value, str | bytes) or not isinstance(value, Sequence)):
+            raise TypeError(f"{name} must be a list, got {type(value).__name__}")
 
 
 def _session(session_id: str) -> dict[str, str]:

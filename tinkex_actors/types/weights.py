@@ -61,8 +61,10 @@ class ParsedCheckpointTinkerPath:
         """Take a path apart.
 
         Raises:
+            TypeError: It is no text.
             ValueError: Another scheme, not exactly three segments, or an unknown kind.
         """
+        _require_text(path)
         if not path.startswith(_SCHEME):
             raise ValueError(f"a checkpoint path must begin with {_SCHEME}, got {path!r}")
         segments = path.removeprefix(_SCHEME).split("/")
@@ -200,3 +202,9 @@ class CheckpointArchiveUrl:
 
     url: str
     expires: datetime | None = None
+
+
+# object: this is a door, and what comes in may be anything.
+def _require_text(path: object) -> None:
+    if not isinstance(path, str):
+        raise TypeError(f"a checkpoint path must be text, got {type(path).__name__}")

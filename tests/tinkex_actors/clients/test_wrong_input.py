@@ -69,6 +69,41 @@ USES: list[Callable[[Any, Any, Any], Any]] = [
 ]
 
 
+PATH = "tinker://r/weights/a"
+WRONG_REST: list[Wrong] = [
+    (lambda r: r.get_session(7), TypeError, "session_id must be a str, got int"),
+    (lambda r: r.get_training_run(None), TypeError, "training_run_id must be a str, got None"),
+    (lambda r: r.list_training_runs(limit="5"), TypeError, "limit must be an int, got str"),
+    (lambda r: r.list_training_runs(offset=None), TypeError, "offset must be an int, got None"),
+    (lambda r: r.list_training_runs(page_size=1.5), TypeError, "page_size must be an int, got float"),
+    (lambda r: r.list_training_runs(project_id=7), TypeError, "project_id must be text, got int"),
+    (lambda r: r.get_weights_info_by_tinker_path(None), TypeError, "a checkpoint path must be text, got NoneType"),
+    (lambda r: r.delete_checkpoint("r", None), TypeError, "checkpoint_id must be text, got None"),
+    (lambda r: r.set_checkpoint_ttl_from_tinker_path(PATH, "1h"), TypeError, "ttl_seconds must be an int, got str"),
+    (lambda r: r.copy_weights(PATH, 7), TypeError, "destination_project_id must be text, got int"),
+    (lambda r: r.assign_session_project("S", 7), TypeError, "project_id must be text, got int"),
+    (lambda r: r.search_sessions(user_metadata=7), TypeError, "user_metadata must map names to texts, got int"),
+    (lambda r: r.search_sessions(owner="own"), TypeError, "owner must be a SearchOwner, got str"),
+    (lambda r: r.search_sessions(statuses="active"), TypeError, "statuses must be a list, got str"),
+    (lambda r: r.admin.get_audit_log(day="2026-01-01"), TypeError, r"day must be a datetime.date \| None, got str"),
+    (lambda r: r.admin.get_billing_usage(None, None), TypeError, "starting_on must be a datetime, got None"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "sentence"), WRONG_REST)
+async def test_looking_things_up_tells_what_it_wanted(
+    call: Callable[[Any], Any], error: type[Exception], sentence: str, autojump_clock: MockClock
+) -> None:
+    """Nothing was sent: the first question would end in somebody else's words."""
+    fake = FakeTinker()
+    async with open_fake(fake) as tinker:
+        before = len(fake.seen)
+        with pytest.raises(error, match=sentence):
+            await call(tinker.create_rest_client())
+        assert len(fake.seen) == before
+    assert autojump_clock.current_time() < 5
+
+
 @pytest.mark.parametrize(("call", "error", "sentence"), WRONG_TRAINING)
 async def test_training_tells_what_it_wanted(
     call: Callable[[Any], object], error: type[Exception], sentence: str, autojump_clock: MockClock
