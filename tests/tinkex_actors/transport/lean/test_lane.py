@@ -37,7 +37,9 @@ async def test_a_connection_that_died_before_it_was_handed_on_is_replaced(nurser
         await wait_all_tasks_blocked()
         await left.wait()
         stage.lane.put(connection)
-        await wait_all_tasks_blocked(0.01)
+        with trio.fail_after(5):
+            while not outcomes:
+                await wait_all_tasks_blocked(0.01)
     assert outcomes == [b"ok"]
 
 
