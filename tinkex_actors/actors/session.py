@@ -6,11 +6,13 @@ the old session is reborn with the new one.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from supervisors import Name
 from tinkex_actors.actors.crash_door import Crashable
 from tinkex_actors.actors.errors import SessionEnded
+from tinkex_actors.actors.long_opening import tell_long_opening
 from tinkex_actors.actors.record import SessionRecord
 from tinkex_actors.log import get_log
 from tinkex_actors.settings import SDK_VERSION, Settings
@@ -23,7 +25,9 @@ from tinkex_actors.transport.endpoints import (
     FIRST_HEARTBEAT,
     Question,
 )
+from tinkex_actors.transport.lean.beside import beside
 from tinkex_actors.transport.seam import Transport
+from tinkex_actors.transport.standing import Standing
 from tinkex_actors.types.errors import APIStatusError, TinkerError
 from tinkex_actors.types.sessions import CreateSessionResponse
 from tinkex_actors.wire.requests import ClientConfigRequest, CreateSessionRequest, SessionHeartbeatRequest
@@ -49,15 +53,17 @@ class Session(Crashable):
         self._transport = transport
         self._settings = settings
         self._lose = lose
+        self._standing = Standing()
 
     async def on_start(self) -> None:
         """Open the session, unless a former life has."""
         if self._record.is_over:
             return
-        if self._record.session_id is None and not self._record.is_borrowed:
-            await self._open()
-        elif self._record.is_foreign:
-            await self._take_over()
+        async with beside(partial(tell_long_opening, self._standing, self._settings.figures.wait_log_first)):
+            if self._record.session_id is None and not self._record.is_borrowed:
+                await self._open()
+            elif self._record.is_foreign:
+                await self._take_over()
         interval = max(self._record.dynamic_config.refresh_interval_sec, _SHORTEST_REFRESH)
         if self._record.capabilities.dynamic_config:
             self.send_every(interval, Session.refresh)
@@ -95,7 +101,7 @@ class Session(Crashable):
             project_id=settings.project_id or None,
             display_name=settings.display_name or None,
         )
-        opened = await ask(self._transport, CREATE_SESSION, request, key=record.opening_key)
+        opened = await ask(self._transport, CREATE_SESSION, request, key=record.opening_key, standing=self._standing)
         record.session_id = opened.session_id
         _say(opened)
 
@@ -131,7 +137,7 @@ class Session(Crashable):
     async def _ask_if_known(self, question: Question[ClientConfigRequest, R]) -> R | None:
         """Ask what older servers do not know; ``None`` from those."""
         try:
-            return await ask(self._transport, question, ClientConfigRequest(SDK_VERSION))
+            return await ask(self._transport, question, ClientConfigRequest(SDK_VERSION), standing=self._standing)
         except APIStatusError as refusal:
             if refusal.status_code not in _NO_SUCH_ROUTE:
                 raise

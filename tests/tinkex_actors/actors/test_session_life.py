@@ -83,6 +83,23 @@ async def test_opening_twice_on_the_way_is_one_session(autojump_clock: MockClock
     assert autojump_clock.current_time() < 10
 
 
+async def test_an_opening_that_takes_long_says_why(autojump_clock: MockClock) -> None:
+    """A wrong port is a minute of retries: not a minute of silence."""
+    fake = FakeTinker()
+    fake.fail("client/config", *[LoseRequest()] * 8)
+    with capture_logs() as logs:
+        async with open_fake(fake):
+            opened = trio.current_time()
+            await trio.sleep(300)
+    told = [line for line in logs if "not open yet" in line["event"]]
+    assert 30 < opened < 60
+    assert [(line["waits_for"], line["seconds"]) for line in told] == [("the next attempt", 30)]
+    assert 6 <= told[0]["attempts"] <= 8  # chance shortens the delays between them
+    assert "no answer from http://fake" in told[0]["last_error"]
+    assert 0 < told[0]["next_try_in"] <= 10
+    assert autojump_clock.current_time() > 300
+
+
 async def test_a_refused_key_is_one_clear_error(autojump_clock: MockClock) -> None:
     """Not a group, not a start error of some supervisor: what the server said."""
     fake = FakeTinker()

@@ -52,7 +52,7 @@ async def test_a_poll_says_what_the_server_says_of_its_queue(autojump_clock: Moc
         assert wait.request_id is not None
         assert str(wait).startswith("sampler-0 asample 0: for 1 s, waits for the result; attempt 1; next in ")
         assert wait.next_try_in is not None
-        assert 6.5 < wait.next_try_in < 9.5  # the server's eight seconds, drawn out by chance
+        assert 6.5 < wait.next_try_in < 9.6  # the server's eight seconds, drawn out by chance
         assert "the server's queue is paused_capacity (no room)" in str(tinker.snapshot())
         note = "1 pending, the first waits for the result, the server's queue is paused_capacity (no room)"
         assert f"sampler-0 Sampler (running, {note})" in str(tinker.tree())
