@@ -50,5 +50,9 @@ class Client(Generic[L]):
         return self._ledger.queue.observe(observer)
 
     def crash(self, reason: str) -> None:
-        """Crash the actor behind this client, to see what happens: nothing that its users notice."""
+        """Crash the actor behind this client, to see what happens: nothing that its users notice.
+
+        Raises:
+            ChildNotFound: There is none at the moment: it is being started, as just after the client was made.
+        """
         self._tree.crash(self.name, reason)
