@@ -51,7 +51,10 @@ _IS_NAMED: _Rules = (
         rf"\1\2{MASK}",
     ),
     (
-        re.compile(rf"({_START}{_QUOTE}(?:{_NAMES}){_QUOTE}\s{{0,8}}(?:[:=]|,\s)\s{{0,8}}){_VALUE}", re.IGNORECASE),
+        re.compile(
+            rf"({_START}{_QUOTE}(?!(?:x-)?idempotency[-_]key)(?:{_NAMES}){_QUOTE}\s{{0,8}}(?:[:=]|,\s)\s{{0,8}}){_VALUE}",
+            re.IGNORECASE,
+        ),
         rf"\1{MASK}",
     ),
 )

@@ -208,3 +208,10 @@ def test_other_objects_are_told_by_their_words_and_bottomless_ones_end() -> None
 
     assert redact(ValueError(f"bad {KEY}")) == "ValueError('bad tml-***')"
     assert MASK in repr(redact(endless))
+
+
+@pytest.mark.parametrize("text", ["idempotency_key='S-1'", '{"X-Idempotency-Key": "S-1"}', "x-idempotency-key: S-1"])
+def test_the_key_by_which_a_repeat_is_known_is_no_secret(text: str) -> None:
+    """Whoever looks for one request in the logs of both sides looks for that."""
+    assert redact_text(text) == text
+    assert redact_text(f"{text}, api_key=0a1b2c") == f"{text}, api_key={MASK}"

@@ -11,6 +11,7 @@ from tinkex_actors.redaction import redact_headers
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.endpoints import AUTH_TOKEN
 from tinkex_actors.transport.seam import Answer, Body, Content, Route, Transport
+from tinkex_actors.types.errors import APIConnectionError
 
 _log = get_log()
 
@@ -37,7 +38,12 @@ class Dumping:
             content=self._excerpt(route, body.content),
         )
         began = trio.current_time()
-        answer = await self._below.send(route, body)
+        try:
+            answer = await self._below.send(route, body)
+        except APIConnectionError as lost:
+            seconds = round(trio.current_time() - began, 4)
+            _log.debug(f"< no answer {route.path}", operation=route.name, seconds=seconds, error=str(lost))
+            raise
         _log.debug(
             f"< {answer.status} {route.path}",
             operation=route.name,

@@ -1,6 +1,7 @@
 """The dump: as much as was asked for, and no secret, before any log has redacted anything."""
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tinkex_actors.settings import Settings
@@ -8,6 +9,7 @@ from tinkex_actors.transport import dump
 from tinkex_actors.transport.dump import Dumping
 from tinkex_actors.transport.endpoints import AUTH_TOKEN
 from tinkex_actors.transport.seam import Answer, Body, Route
+from tinkex_actors.types.errors import APIConnectionError
 from tinkex_actors.wire import BodyParts
 
 ROUTE = Route(name="get_info", path="/api/v1/get_info")
@@ -73,3 +75,19 @@ async def test_of_a_tokens_exchange_no_byte_of_a_body_is_shown(autojump_clock: M
     assert "pearl" not in repr(log.told)
     assert "jade" not in repr(log.told)
     assert autojump_clock.current_time() == 0
+
+
+async def test_a_request_without_an_answer_says_so(autojump_clock: MockClock, log: Log) -> None:
+    """Whoever looks at the wire sees every attempt end."""
+
+    class Nobody:
+        async def send(self, route: Route, _body: Body, /) -> Answer:
+            await trio.sleep(2)
+            raise APIConnectionError("no answer from http://x (ReadTimeout)", operation=route.name)
+
+    with pytest.raises(APIConnectionError):
+        await Dumping(Nobody(), settings_for(0)).send(ROUTE, Body())
+    event, fields = log.told[-1]
+    assert event == "< no answer /api/v1/get_info"
+    assert (fields["seconds"], fields["error"]) == (2.0, "no answer from http://x (ReadTimeout)")
+    assert autojump_clock.current_time() == 2
