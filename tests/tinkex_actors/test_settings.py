@@ -182,7 +182,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
             Settings.from_environ({"TINKER_API_KEY": "tml-k", variable: url})
 
 
-@pytest.mark.parametrize("url", ["http://host/path?query=1", "http://host/#part"])
+@pytest.mark.parametrize("url", ["http://host/path?query=1", "http://host/#part", "http://host/?"])
 def test_an_address_that_paths_cannot_be_appended_to_is_refused(url: str) -> None:
     """What is appended to it would be part of the query."""
     with pytest.raises(ValueError, match="base_url must end with its path"):
