@@ -87,7 +87,9 @@ class TlsWire:
                 data = self._attempt(partial(self._tls.read, MAX_RECEIVE_BYTES), b"")
                 if data is not None:
                     return data
-            await self._pull()
+            if self._outgoing.pending:
+                await self._flush()
+            self._feed(await self._below.receive())
 
     async def receive_into(self, view: memoryview, /) -> int:
         """Fill *view* as far as one record goes."""
