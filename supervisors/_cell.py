@@ -7,7 +7,7 @@ Messages sent while a child restarts wait here for the new life. Those queued wh
 from collections import deque
 from collections.abc import Mapping
 from inspect import iscoroutine
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import trio
 
@@ -16,7 +16,7 @@ from supervisors._events import MessageDropped
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._life import Life
 from supervisors._mailbox import Bound
-from supervisors._operations import refuse_operation
+from supervisors._operations import name_operation, refuse_operation
 from supervisors._ref import Ref
 from supervisors._reply import Message, Request, to_cast, to_request
 from supervisors._ring import find_ring
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound="Actor")
 
+_UNKNOWN: Final = dict[object, tuple[str]]()
+"""The operations of an actor that no life has made yet. Nobody writes to it."""
+
 
 class Cell(Slot[ChildSpec[Any]], Generic[A]):
     """One actor, over many lives."""
@@ -44,7 +47,7 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         """The queue, while a message needs nothing but to be appended: the turn is held, and there is no bound."""
         self.server: ActorLife | None = None
         """The life that takes mail now; None between two lives and while one stops."""
-        self.operations: dict[object, tuple[str]] = {}
+        self.operations: dict[object, tuple[str]] = _UNKNOWN
         """The functions that may be called, and their names, as messages begin with them."""
         self.bound = None if spec.mailbox is None else Bound(self, spec.mailbox)
         self.hooks: list[TraceHook] | None = None
@@ -219,10 +222,12 @@ class Cell(Slot[ChildSpec[Any]], Generic[A]):
         return ActorNotAlive(self.path, f"{self.path} is not alive ({self.exit})", self.exit)
 
     def resolve(self, operation: object) -> str:
-        """Name the operation, or say why it is none."""
+        """Name the operation, or say why it is none. Of an actor that was never made, any may be one."""
         try:
             return self.operations[operation][0]
         except (KeyError, TypeError):
+            if self.operations is _UNKNOWN and (name := name_operation(operation)):
+                return name
             raise refuse_operation(self.path, operation, self.operations) from None
 
     def check_cycle(self) -> None:

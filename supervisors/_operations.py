@@ -18,6 +18,13 @@ def find_operations(cls: type, hooks: frozenset[str]) -> dict[object, tuple[str]
     }
 
 
+def name_operation(function: object) -> str | None:
+    """Name what looks like an operation of some actor; `None` if it cannot be one."""
+    name = getattr(function, "__name__", "_")
+    is_public = not name.startswith("_") and name not in _HOOKS
+    return name if is_public and iscoroutinefunction(function) and not ismethod(function) else None
+
+
 def refuse_operation(path: str, wrong: object, known: dict[object, tuple[str]]) -> TypeError:
     """The error for *wrong*, which is no operation of the actor at *path*; *known* are."""
     return TypeError(

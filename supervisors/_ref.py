@@ -15,7 +15,6 @@ from supervisors._checks import check_callable
 from supervisors._errors import ActorNotAlive, MailboxFull
 from supervisors._exit import Exit, ExitKind, describe
 from supervisors._off_turn import SUSPENDED
-from supervisors._operations import refuse_operation
 from supervisors._reply import Request
 from supervisors._trace import Statistics, TraceHook
 from supervisors._turn import ActorLife
@@ -81,7 +80,7 @@ class Ref(Generic[A_co]):
         try:
             (name,) = cell.operations[operation]
         except (KeyError, TypeError):
-            raise refuse_operation(cell.path, operation, cell.operations) from None
+            name = cell.resolve(operation)
         if get_ident() != cell.team.runtime.thread:
             cell.team.runtime.check_home()
         request = Request(cell, name, args, kwargs)
@@ -126,7 +125,7 @@ class Ref(Generic[A_co]):
         try:
             head = cell.operations[operation]
         except (KeyError, TypeError):
-            raise refuse_operation(cell.path, operation, cell.operations) from None
+            head = (cell.resolve(operation),)
         if get_ident() != cell.team.runtime.thread:
             cell.team.runtime.check_home()
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -152,7 +151,7 @@ class Ref(Generic[A_co]):
         try:
             head = cell.operations[operation]
         except (KeyError, TypeError):
-            raise refuse_operation(cell.path, operation, cell.operations) from None
+            head = (cell.resolve(operation),)
         if get_ident() != cell.team.runtime.thread:
             cell.team.runtime.check_home()
         inbox = cell.inbox

@@ -284,6 +284,29 @@ async def test_what_is_no_operation_is_refused_with_the_ones_that_are() -> None:
                 clerk.cast_nowait(wrong)
 
 
+async def test_an_actor_that_is_not_made_yet_takes_messages() -> None:
+    """What it can do is not known before its factory has run; a message that may be for it waits, and is served."""
+    refs: list[Ref[Clerk]] = []
+    wrongs: list[Any] = [Clerk.on_stop, Clerk._consult, Clerk().echo, "echo", Clerk.stop]
+
+    def make() -> Clerk:
+        ref = sup.child("clerk")
+        assert isinstance(ref, Ref)
+        ref.cast_nowait(Clerk.echo, "early")
+        for wrong in wrongs:
+            with pytest.raises(TypeError, match="its operations are: none"):
+                ref.cast_nowait(wrong)
+        refs.append(ref)
+        return Clerk(log)
+
+    log: list[str] = []
+    async with open_supervisor() as sup:
+        clerk = await sup.start_child(make, name="clerk")
+        assert refs == [clerk]
+        assert await clerk.call(Clerk.echo, "late") == "late"
+        assert log == ["early", "late"]
+
+
 @pytest.mark.otp("GS-42")
 @pytest.mark.parametrize("end", ["crash", "kill", "finish"])
 async def test_callers_hear_at_once_that_the_actor_died(end: str, autojump_clock: trio.testing.MockClock) -> None:
