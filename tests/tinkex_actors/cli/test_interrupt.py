@@ -33,17 +33,24 @@ def _silent_server() -> Generator[socket.socket]:
         yield listener
 
 
+def _accept_asker(listener: socket.socket) -> socket.socket:
+    """The first connection on which something is asked: a doctor opens one before only to see whether it can."""
+    while True:
+        connection, _ = listener.accept()
+        connection.settimeout(PATIENCE)
+        if connection.recv(1):
+            return connection
+        connection.close()
+
+
 @pytest.mark.parametrize("command", _WAITING.values(), ids=_WAITING)
 def test_an_interrupt_ends_what_waits_and_leaves_nothing_behind(command: list[str], tmp_path: Path) -> None:
     """Whoever presses Ctrl-C has waited long enough: no traceback, no file that looks like an answer."""
     with _silent_server() as listener:
         to = ["--base-url", f"http://127.0.0.1:{listener.getsockname()[1]}", "--api-key", "tml-a"]
-        with running([*command, *to], tmp_path) as process:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(1)
-                process.send_signal(signal.SIGINT)
-                out, err = process.communicate(timeout=PATIENCE)
+        with running([*command, *to], tmp_path) as process, _accept_asker(listener):
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=PATIENCE)
 
     # A line's end is no word: it keeps the shell's prompt from standing behind ^C.
     assert (process.returncode, out, err.strip()) == (130, "", "")
