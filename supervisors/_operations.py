@@ -14,15 +14,18 @@ def find_operations(cls: type, hooks: frozenset[str]) -> dict[object, tuple[str]
         value: (name,)
         for base in cls.__mro__
         for name, value in vars(base).items()
-        if not name.startswith("_") and name not in hooks and iscoroutinefunction(value)
+        if _is_operation(name, value, hooks)
     }
+
+
+def _is_operation(name: str, value: object, hooks: frozenset[str]) -> bool:
+    return not name.startswith("_") and name not in hooks and iscoroutinefunction(value)
 
 
 def name_operation(function: object) -> str | None:
     """Name what looks like an operation of some actor; `None` if it cannot be one."""
     name = getattr(function, "__name__", "_")
-    is_public = not name.startswith("_") and name not in _HOOKS
-    return name if is_public and iscoroutinefunction(function) and not ismethod(function) else None
+    return name if _is_operation(name, function, _HOOKS) and not ismethod(function) else None
 
 
 def refuse_operation(path: str, wrong: object, known: dict[object, tuple[str]]) -> TypeError:
