@@ -81,15 +81,12 @@ class TlsWire:
 
     async def receive(self) -> bytes:
         """Wait for the next bytes."""
-        while True:
-            # An attempt that finds nothing raises, and costs as much as decrypting an answer.
-            if self._has_input():
-                data = self._attempt(partial(self._tls.read, MAX_RECEIVE_BYTES), b"")
-                if data is not None:
-                    return data
+        while (data := self._attempt(partial(self._tls.read, MAX_RECEIVE_BYTES), b"")) is None:
+            # What _pull does, without a frame of its own: every answer waits here.
             if self._outgoing.pending:
                 await self._flush()
             self._feed(await self._below.receive())
+        return data
 
     async def receive_into(self, view: memoryview, /) -> int:
         """Fill *view* as far as one record goes."""
@@ -113,10 +110,6 @@ class TlsWire:
         """Close the socket; a goodbye would have to wait for room in it."""
         self._below.close()
 
-    def _has_input(self) -> bool:
-        incoming = self._incoming
-        return bool(incoming.pending or self._tls.pending() or incoming.eof)
-
     def _has_shaken(self) -> bool:
         try:
             self._tls.do_handshake()
@@ -135,6 +128,10 @@ class TlsWire:
 
     def _attempt(self, read: Callable[[], T], end: T) -> T | None:
         """Read what is there; ``None`` if that is nothing yet."""
+        # An attempt that finds nothing raises, and costs as much as decrypting an answer.
+        incoming = self._incoming
+        if not (incoming.pending or self._tls.pending() or incoming.eof):
+            return None
         try:
             return read()
         except ssl.SSLWantReadError:
