@@ -7,7 +7,7 @@ from tinkex_actors.transport.seam import Answer, Route
 
 _log = get_log()
 
-NOTE, LEVEL = "x-deprecation-note", "x-deprecation-level"
+_NOTE, _LEVEL = "x-deprecation-note", "x-deprecation-level"
 _MOST = 100
 """Notes remembered: a server that writes a new one into every answer is told of no more."""
 
@@ -19,10 +19,10 @@ class DeprecationNotes:
     _told: set[str] = field(factory=set[str], init=False)
 
     def pass_on(self, route: Route, answer: Answer) -> None:
-        """Log the note of *answer*, if it is new: as a warning, or as an error where the server says so."""
-        note = answer.headers[NOTE]
-        if note in self._told or len(self._told) >= _MOST:
+        """Log the note of *answer*, if it has a new one: as a warning, or as an error where the server says so."""
+        note = answer.headers.get(_NOTE)
+        if note is None or note in self._told or len(self._told) >= _MOST:
             return
         self._told.add(note)
-        tell = _log.error if answer.headers.get(LEVEL, "").lower() == "error" else _log.warning
+        tell = _log.error if answer.headers.get(_LEVEL, "").lower() == "error" else _log.warning
         tell("the server says that this is deprecated", note=note, operation=route.name)

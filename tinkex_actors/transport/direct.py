@@ -8,7 +8,7 @@ lists, downloads, redirects) goes through an ordinary ``httpx.AsyncClient`` over
 import httpx
 
 from tinkex_actors.transport.coding import decode_content
-from tinkex_actors.transport.deprecation import NOTE, DeprecationNotes
+from tinkex_actors.transport.deprecation import DeprecationNotes
 from tinkex_actors.transport.heads import HeadWriter
 from tinkex_actors.transport.lean.pool import Pool
 from tinkex_actors.transport.lean.request import LeanRequest
@@ -58,6 +58,5 @@ class DirectTransport:
         except httpx.RequestError as fault:
             raise no_answer(route, self._writer.address(), fault) from fault
         answer = Answer(status=reader.status, headers=reader.headers, content=decoded)
-        if NOTE in answer.headers:
-            self._notes.pass_on(route, answer)
+        self._notes.pass_on(route, answer)
         return answer

@@ -13,7 +13,7 @@ import httpx
 
 from tinkex_actors.settings import Settings
 from tinkex_actors.transport.coding import ACCEPTED, MAX_DECODED_BYTES, decode_content
-from tinkex_actors.transport.deprecation import NOTE, DeprecationNotes
+from tinkex_actors.transport.deprecation import DeprecationNotes
 from tinkex_actors.transport.headers import attempt_headers, client_headers, route_headers
 from tinkex_actors.transport.lean.reader import fields_by_name
 from tinkex_actors.transport.lean.transport import LANE
@@ -72,8 +72,7 @@ class HttpTransport:
     async def send(self, route: Route, body: Body, /) -> Answer:
         """Send *body* and read the answer."""
         answer = await self._send(route, body)
-        if NOTE in answer.headers:
-            self._notes.pass_on(route, answer)
+        self._notes.pass_on(route, answer)
         return answer
 
     async def _send(self, route: Route, body: Body) -> Answer:
