@@ -43,7 +43,6 @@ class Retriever:
             response_bytes: The budget of large results on their way here, in bytes.
         """
         self._transport = transport
-        self._figures = figures
         self._rules = PollRules(figures=figures, chance=chance, now=partial(datetime.now, UTC))
         self._downloads = ByteBudget(response_bytes)
 
@@ -76,7 +75,7 @@ class Retriever:
                     _end_pause(retrieval)
                     raise error
                 case AskAgain(delay, progress):
-                    until = max(trio.current_time(), began + self._figures.poll_interval_min) + delay
+                    until = max(trio.current_time(), began + self._rules.figures.poll_interval_min) + delay
                     _note(retrieval, outcome, progress, until)
                     await trio.sleep_until(until)
 
