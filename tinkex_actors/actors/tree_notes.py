@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tinkex_actors.actors.ledger import Entry
-from tinkex_actors.actors.waits import Ledgers, list_open
+from tinkex_actors.actors.waits import Ledgers, list_pending
 from tinkex_actors.types.futures import PAUSED
 
 
@@ -15,11 +15,7 @@ def note_clients(ledgers: Ledgers, above: str) -> dict[str, tuple[str, ...]]:
 
 def _note(ledgers: Ledgers, name: str) -> Iterator[str]:
     ledger = ledgers[name]
-    pending = [
-        one.operation.standing if isinstance(one, Entry) else one.standing
-        for one in list_open(ledger)
-        if (not one.slot.is_settled if isinstance(one, Entry) else one.is_waiting)
-    ]
+    pending = [one.operation.standing if isinstance(one, Entry) else one.standing for one in list_pending(ledger)]
     if pending:
         yield f"{len(pending)} pending, the first waits for {pending[0].waits_for}"
     if ledger.queue.state in PAUSED:

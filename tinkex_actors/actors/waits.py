@@ -6,7 +6,7 @@ sample that waits while nothing comes at all is given up in the end: see `progre
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import inf
 
 import trio
@@ -71,15 +71,17 @@ class Wait:
 
 def list_waits(ledgers: Ledgers, now: float) -> tuple[Wait, ...]:
     """Describe all that waits, client by client, in the order it will be done."""
-    return tuple(
-        _describe(ledger.name, one, now)
-        for ledger in ledgers.values()
-        for one in list_open(ledger)
-        if (not one.slot.is_settled if isinstance(one, Entry) else one.is_waiting)
-    )
+    return tuple(_describe(ledger.name, one, now) for ledger in ledgers.values() for one in list_pending(ledger))
 
 
-def list_open(ledger: Ledger | SampleLedger) -> Iterable[Entry | StreamPlace]:
+def list_pending(ledger: Ledger | SampleLedger) -> Iterator[Entry | StreamPlace]:
+    """Go through what of *ledger* somebody may wait for: whose fate is not known, and whose next token is asked for."""
+    for one in _list_open(ledger):
+        if not one.slot.is_settled if isinstance(one, Entry) else one.is_waiting:
+            yield one
+
+
+def _list_open(ledger: Ledger | SampleLedger) -> Iterable[Entry | StreamPlace]:
     """Go through what *ledger* has taken in and not answered yet."""
     yield from ledger.open.values()
     if isinstance(ledger, SampleLedger):
